@@ -1,0 +1,268 @@
+"""Everything a person needs to decide, sent once and never changed.
+
+What is over a limit is refused whole: half a conversation is another conversation.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from signoff.domain.action import Action
+from signoff.domain.canonical import canonical, check_value
+from signoff.domain.errors import InvalidRequest, LimitExceeded
+
+MAX_BUNDLE_BYTES = 2 * 1024 * 1024
+MAX_STEP_TEXT_BYTES = 64 * 1024
+MAX_STEPS = 2000
+MAX_MESSAGES = 2000
+MAX_ATTACHMENT_BYTES = 512 * 1024
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Step(_Part):
+    """One step of the agent's way to this action."""
+
+    kind: Literal["thought", "tool_call", "tool_result", "message", "note"]
+    at: str | None = Field(default=None, max_length=40, description="When, RFC 3339.")
+    text: str | None = Field(default=None, description="At most 64 KB.")
+    tool: str | None = Field(default=None, max_length=200)
+    arguments: dict[str, Any] | None = None
+    result: Any = None
+    is_error: bool | None = None
+    ms: float | None = Field(default=None, ge=0, description="How long it took, in milliseconds.")
+
+
+class ToolCall(_Part):
+    """A tool call inside a conversation."""
+
+    id: str | None = Field(default=None, max_length=200)
+    tool: str = Field(max_length=200)
+    arguments: Any = None
+    """A JSON object; the text itself where the model wrote something that is not JSON."""
+
+
+class Message(_Part):
+    """One turn of the conversation, in one form whatever the agent's framework calls things."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str = ""
+    name: str | None = Field(default=None, max_length=200)
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = Field(default=None, max_length=200)
+
+
+class Subject(BaseModel):
+    """Who the action is about; further fields are kept and can be masked by the policy."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    id: str | None = Field(default=None, max_length=200)
+    name: str | None = Field(default=None, max_length=500)
+    tier: str | None = Field(default=None, max_length=200)
+    region: str | None = Field(default=None, max_length=200)
+    language: str | None = Field(default=None, max_length=200)
+
+
+class Alternative(_Part):
+    """Another action the agent considered, and why it did not choose it."""
+
+    tool: str = Field(max_length=200)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    why_not: str | None = None
+
+
+class Risk(BaseModel):
+    """What the agent knows of what can go wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    reversible: bool | None = None
+    blast_radius: str | None = Field(default=None, max_length=2000)
+
+
+class Attachment(_Part):
+    """A small text or image to look at."""
+
+    name: str = Field(max_length=200)
+    media_type: Literal["text/plain", "image/png", "image/jpeg", "image/webp"]
+    data: str = Field(description="Text as it is, images in base64; at most 512 KB.")
+
+
+def _normalised_messages(given: Any) -> Any:
+    """Accept OpenAI-shaped and Anthropic-shaped conversations beside our own form."""
+    if not isinstance(given, (list, tuple)):
+        return given
+    made: list[Any] = []
+    for index, item in enumerate(given):
+        made.extend(_normalised(item, index) if isinstance(item, Mapping) else [item])
+    return made
+
+
+def _normalised(item: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
+    role = item.get("role")
+    own = {key: item[key] for key in ("name", "tool_call_id") if item.get(key) is not None}
+    calls = [_normalised_call(call) for call in item.get("tool_calls") or ()]
+    known = {"role", "content", "name", "tool_call_id", "tool_calls", "refusal", "id", "type", "audio"}
+    known |= {"annotations", "function_call"}  # OpenAI sends them, mostly null
+    unknown = sorted(key for key in item if key not in known)
+    if unknown:
+        raise ValueError(f"message {index} has fields that are not taken: {', '.join(unknown)[:200]}")
+    content = item.get("content")
+    texts: list[str] = []
+    results: list[dict[str, Any]] = []
+    if isinstance(content, str):
+        texts.append(content)
+    elif isinstance(content, (list, tuple)):
+        for part in content:
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if kind in ("text", "input_text", "output_text"):
+                texts.append(str(part.get("text", "")))
+            elif kind == "thinking":
+                texts.append(str(part.get("thinking", "")))
+            elif kind == "tool_use":
+                calls.append(
+                    {"id": part.get("id"), "tool": part.get("name", ""), "arguments": part.get("input", {})}
+                )
+            elif kind == "tool_result":
+                results.append(_normalised_result(part))
+            else:
+                raise ValueError(
+                    f"message {index} has a part of type {str(kind)[:40]!r}; send text here, images as attachments"
+                )
+    elif content is not None:
+        raise ValueError(f"message {index}: content must be text or a list of parts")
+    if item.get("refusal"):
+        texts.append(str(item["refusal"]))
+    turn = {"role": role, "content": "\n".join(texts), **own}
+    if calls:
+        turn["tool_calls"] = calls
+    # An Anthropic user turn that only carries results is no turn of the user's.
+    return results if results and not texts and not calls else [*results, turn]
+
+
+def _normalised_result(part: Mapping[str, Any]) -> dict[str, Any]:
+    content = part.get("content", "")
+    if isinstance(content, list):
+        content = "\n".join(
+            str(piece.get("text", "")) if piece.get("type") == "text" else f"[{piece.get('type')} not kept]"
+            for piece in content
+            if isinstance(piece, Mapping)
+        )
+    return {"role": "tool", "content": str(content), "tool_call_id": part.get("tool_use_id")}
+
+
+def _normalised_call(call: Any) -> Any:
+    if not isinstance(call, Mapping):
+        return call
+    function = call.get("function")
+    if not isinstance(function, Mapping):
+        return dict(call)
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        # Where a model wrote broken JSON, the text itself is what there is to see.
+        with suppress(ValueError):
+            arguments = json.loads(arguments)
+    return {"id": call.get("id"), "tool": function.get("name", ""), "arguments": arguments}
+
+
+class Material(_Part):
+    """What surrounds an action: a bundle without the action itself."""
+
+    reasoning: tuple[Step, ...] = Field(
+        default=(), description="Your steps so far, in order: thoughts, tool calls, results. At most 2,000."
+    )
+    messages: Annotated[tuple[Message, ...], BeforeValidator(_normalised_messages)] = Field(
+        default=(), description="The conversation so far, OpenAI- or Anthropic-shaped messages are fine."
+    )
+    state: Any = Field(default=None, description="The workflow's state as JSON.")
+    subject: Subject | None = Field(default=None, description="Who this is about.")
+    confidence: float | None = Field(default=None, ge=0, le=1, description="How sure you are, 0 to 1.")
+    confidence_source: Literal["logprob", "self_report", "ensemble", "other"] | None = None
+    alternatives: tuple[Alternative, ...] = Field(default=(), description="Other actions you considered.")
+    risk: Risk | None = Field(default=None, description="What you know of reversibility and blast radius.")
+    attachments: tuple[Attachment, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON form that is stored and shown; fields that were not sent are left out."""
+        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+    def checked(self) -> Material:
+        """Return this material after checking every limit.
+
+        Raises:
+            InvalidRequest: A value without one canonical form.
+            LimitExceeded: Names the field, the limit and the size.
+        """
+        if len(self.reasoning) > MAX_STEPS:
+            raise LimitExceeded("bundle.reasoning", f"{MAX_STEPS} steps", f"{len(self.reasoning)} steps")
+        if len(self.messages) > MAX_MESSAGES:
+            raise LimitExceeded(
+                "bundle.messages", f"{MAX_MESSAGES} messages", f"{len(self.messages)} messages"
+            )
+        for index, step in enumerate(self.reasoning):
+            size = len((step.text or "").encode("utf-8", "replace"))
+            if size > MAX_STEP_TEXT_BYTES:
+                raise LimitExceeded(
+                    f"bundle.reasoning[{index}].text", f"{MAX_STEP_TEXT_BYTES} bytes", f"{size} bytes"
+                )
+        for index, blob in enumerate(self.attachments):
+            size = len(blob.data.encode("utf-8", "replace"))
+            if size > MAX_ATTACHMENT_BYTES:
+                raise LimitExceeded(
+                    f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
+                )
+        made = self.as_json()
+        check_value(made, field="bundle")
+        size = len(canonical(made))
+        if size > MAX_BUNDLE_BYTES:
+            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{size} bytes")
+        return self
+
+
+class Bundle(Material):
+    """An action with what surrounds it: the immutable context of an escalation."""
+
+    action: Action
+
+
+def read_material(given: Any) -> Material:
+    """Build material from plain JSON.
+
+    Raises:
+        InvalidRequest: Names the first field at fault; the values themselves stay out of the message.
+        LimitExceeded: Over a limit.
+    """
+    try:
+        return Material.model_validate(given if given is not None else {}).checked()
+    except ValidationError as error:
+        raise invalid_request(error, field="bundle") from None
+
+
+def read_action(given: Any) -> Action:
+    """Build an action from plain JSON.
+
+    Raises:
+        InvalidRequest: Names the first field at fault.
+        LimitExceeded: Over a limit.
+    """
+    try:
+        return Action.model_validate(given).checked()
+    except ValidationError as error:
+        raise invalid_request(error, field="action") from None
+
+
+def invalid_request(error: ValidationError, *, field: str) -> InvalidRequest:
+    """Turn pydantic's complaint into ours: first the field, then what is wrong, no input values."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    first = problems[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    more = f" ({len(problems) - 1} more fields are wrong.)" if len(problems) > 1 else ""
+    return InvalidRequest(f"{first['msg']}.{more}", field=f"{field}{path}" if field else path.lstrip("."))

@@ -1,0 +1,111 @@
+"""People, their roles and sign-ins, and what each role may do.
+
+Roles add up: a person may hold several. The desk asks the functions here; no page decides on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from signoff.domain.errors import Forbidden, StepUpNeeded
+from signoff.domain.event import Actor
+
+Role = Literal["operator", "supervisor", "auditor", "admin"]
+ROLES: tuple[Role, ...] = ("operator", "supervisor", "auditor", "admin")
+
+Assurance = Literal["none", "client", "link", "session", "passkey"]
+ASSURANCES: tuple[Assurance, ...] = ("none", "client", "link", "session", "passkey")
+"""How sure signoff is who decided, weakest first; `none` is a decision that only the policy took."""
+
+
+def at_least(given: Assurance, needed: Assurance) -> bool:
+    """Say whether one assurance is as strong as another."""
+    return ASSURANCES.index(given) >= ASSURANCES.index(needed)
+
+
+def strictest_assurance(some: Iterable[Assurance]) -> Assurance:
+    """Return the strongest assurance among some, `none` for no entries."""
+    return max(some, key=ASSURANCES.index, default="none")
+
+
+def strictest_role(some: Iterable[Role]) -> Role:
+    """Return `supervisor` where any entry asks for it; nothing but a supervisor is stricter than an operator."""
+    return "supervisor" if "supervisor" in set(some) else "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who may be alerted and may decide."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    queues: frozenset[str]
+    """The queues an operator works; empty means all of them."""
+    addresses: tuple[str, ...]
+    """Where alerts go, in order: Apprise URLs, or `terminal:` for the terminal that runs the server."""
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A person as they stand before a page: who, how sure, and for which case only, if limited."""
+
+    person: Person
+    assurance: Assurance
+    only_case: str | None = None
+    """A magic link opens one case; a full sign-in session opens all the person may see."""
+
+    @property
+    def actor(self) -> Actor:
+        """Return the actor that events name."""
+        return Actor("person", self.person.id, self.assurance)
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A program that asks; it sees its own escalations only."""
+
+    id: str
+    name: str
+    owner: str | None
+    """The id of the person on whose behalf it runs."""
+    created_at: datetime
+    paused_at: datetime | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Return the actor that events name."""
+        return Actor("agent", self.id)
+
+
+def may_see_case(sign_in: SignIn, escalation_id: str, queue: str) -> bool:
+    """Say whether a person sees a case: own queues for operators, everything for supervisors and auditors."""
+    if sign_in.person.disabled_at is not None:
+        return False
+    if sign_in.only_case is not None and sign_in.only_case != escalation_id:
+        return False
+    roles = sign_in.person.roles
+    if roles & {"supervisor", "auditor"}:
+        return True
+    return "operator" in roles and (not sign_in.person.queues or queue in sign_in.person.queues)
+
+
+def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> None:
+    """Refuse a person who may not decide under a requirement.
+
+    Raises:
+        Forbidden: The role is missing; auditors and admins decide nothing.
+        StepUpNeeded: The role is there, the assurance is too weak.
+    """
+    roles = sign_in.person.roles
+    if not roles & {"operator", "supervisor"}:
+        raise Forbidden("Only operators and supervisors decide cases; you can read this one.")
+    if role == "supervisor" and "supervisor" not in roles:
+        raise Forbidden("This case needs a supervisor's decision. Hand it over, or ask one.")
+    if not at_least(sign_in.assurance, assurance):
+        raise StepUpNeeded(assurance, sign_in.assurance)
