@@ -1,0 +1,4 @@
+"""Proof: the hash chain, its Merkle tree, signed checkpoints, receipts, and their verification.
+
+Works on bytes and key files; knows no database and does no network I/O.
+"""

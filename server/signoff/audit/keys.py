@@ -1,0 +1,376 @@
+"""The signing keys: files in one directory, and the guard that never signs two histories.
+
+    log.key       signs checkpoints: a note signer key, `PRIVATE+KEY+name+id+base64(0x01 || seed)`, 0600
+    receipt.key   signs receipts: a private JWK (RFC 8037), 0600
+    log.pub       the log's verifier keys, one a line, for those who only verify
+    receipt.pub   the receipts' public keys as a JWK set (RFC 7517)
+    log.signed    the last checkpoint that log.key signed
+    lock          held while keys are made and checkpoints are signed, for several processes share one home
+
+Log and receipt are different keys, so that neither signature can ever be taken for the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from signoff.audit.checkpoint import (
+    Checkpoint,
+    CheckpointInvalid,
+    SigningKey,
+    VerifierKey,
+    check_name,
+    parse_verifier_key,
+    sign,
+    verify_note,
+)
+from signoff.domain.canonical import canonical
+from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+
+LOG_KEY = "log.key"
+RECEIPT_KEY = "receipt.key"
+LOG_PUBLIC = "log.pub"
+RECEIPT_PUBLIC = "receipt.pub"
+LAST_SIGNED = "log.signed"
+LOCK = "lock"
+
+_SIGNER = re.compile(r"PRIVATE\+KEY\+([^\s+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{44})\n?")
+
+Jwks = dict[str, list[dict[str, str]]]
+"""A JWK set of public Ed25519 keys, each with its `kid`."""
+
+
+class KeyMissing(NotFound):
+    """A key file that should be there is not."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"There is no key file {path}. `signoff init` makes missing keys; restore it from a backup otherwise."
+        )
+        self.path = path
+
+
+class KeyExposed(Forbidden):
+    """A private key that others on this machine can read, so that its signatures prove nothing."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        super().__init__(
+            f"{path} is open to others (mode {mode:04o}) and is not used. Run: chmod 600 '{path}'"
+        )
+        self.path = path
+        self.mode = mode
+
+
+class KeyInvalid(InvalidRequest):
+    """A key file that does not hold what it should."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} cannot be used: {why}. Restore it from a backup.")
+        self.path = path
+
+
+class CheckpointRefused(Conflict):
+    """A checkpoint that contradicts one already signed; the log was cut, restored or forked."""
+
+    def __init__(self, checkpoint: Checkpoint, last: Checkpoint) -> None:
+        what = "is smaller" if checkpoint.size < last.size else "has the same size and another root"
+        super().__init__(
+            f"A checkpoint of {checkpoint.size} events was not signed: one of {last.size} events is signed already, "
+            f"and this one {what}. The database is not the one that was signed; compare it with your backups."
+        )
+        self.size = checkpoint.size
+        self.root = checkpoint.root
+        self.last_size = last.size
+        self.last_root = last.root
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKey:
+    """The private key that signs receipts."""
+
+    kid: str
+    """Its RFC 7638 thumbprint."""
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @classmethod
+    def of(cls, private: Ed25519PrivateKey) -> ReceiptKey:
+        """Return a key with its `kid`."""
+        return cls(public_jwk(private.public_key().public_bytes_raw())["kid"], private)
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """Return the public half as a JWK."""
+        return public_jwk(self.private.public_key().public_bytes_raw())
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The private keys of one home."""
+
+    directory: Path
+    log: SigningKey
+    receipt: ReceiptKey
+
+    @property
+    def origin(self) -> str:
+        """Return the log's name: the checkpoint's origin line, and `log` in every event."""
+        return self.log.name
+
+    def jwks(self) -> Jwks:
+        """Return the public set that checks receipts, for `/.well-known/jwks.json`."""
+        return {"keys": [self.receipt.jwk]}
+
+    def public(self) -> PublicKeys:
+        """Return what a verifier needs."""
+        return PublicKeys((self.log.verifier,), self.jwks())
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """What a verifier needs, and all it needs."""
+
+    log: tuple[VerifierKey, ...]
+    receipts: Jwks
+
+
+def public_jwk(public: bytes) -> dict[str, str]:
+    """Return an Ed25519 public key as a JWK (RFC 8037) whose `kid` is its thumbprint (RFC 7638 §3)."""
+    core = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public)}
+    kid = _base64url(sha256(canonical(core)).digest())
+    return {**core, "alg": "Ed25519", "kid": kid, "use": "sig"}
+
+
+def new_origin() -> str:
+    """Return a name for a log that no other log has (tlog-checkpoint asks for a URL without a scheme)."""
+    return f"signoff.local/{secrets.token_hex(8)}"
+
+
+def create_keys(directory: Path, *, origin: str | None = None) -> Keys:
+    """Make the keys that are missing and return all of them.
+
+    Safe to repeat, and safe for processes that start at once: each key is made by one of them, and all get the same.
+
+    Args:
+        directory: Made with mode 0700 where it is missing.
+        origin: The log's name, taken when its key is made; a unique one if None.
+
+    Raises:
+        KeyExposed: A private key is open to others.
+        KeyInvalid: A file does not hold a key.
+        CheckpointInvalid: The origin cannot be a log's name.
+    """
+    name = origin if origin is not None else new_origin()
+    check_name(name)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(directory):
+        if not (directory / LOG_KEY).exists():
+            _write(directory / LOG_KEY, _signer_text(name, Ed25519PrivateKey.generate()))
+        if not (directory / RECEIPT_KEY).exists():
+            _write(directory / RECEIPT_KEY, _private_jwk(Ed25519PrivateKey.generate()))
+        keys = load_keys(directory)
+        _publish(directory, keys)
+    return keys
+
+
+def load_keys(directory: Path) -> Keys:
+    """Read the private keys.
+
+    Raises:
+        KeyMissing: A file is not there.
+        KeyExposed: A file is open to others.
+        KeyInvalid: A file does not hold a key.
+    """
+    return Keys(directory, _read_signer(directory / LOG_KEY), _read_receipt_key(directory / RECEIPT_KEY))
+
+
+def load_public(directory: Path) -> PublicKeys:
+    """Read the public keys only; a verifier needs no more, and no private file has to be there.
+
+    Raises:
+        KeyMissing: A file is not there.
+        KeyInvalid: A file does not hold keys.
+    """
+    log, receipts = directory / LOG_PUBLIC, directory / RECEIPT_PUBLIC
+    try:
+        verifiers = tuple(map(parse_verifier_key, _read(log).split("\n")[:-1]))
+    except CheckpointInvalid as error:
+        raise KeyInvalid(log, str(error)) from None
+    if not verifiers:
+        raise KeyInvalid(log, "it is empty")
+    return PublicKeys(verifiers, _parse_jwks(_read(receipts), receipts))
+
+
+def _parse_jwks(text: str, path: Path) -> Jwks:
+    try:
+        keys = orjson.loads(text)["keys"]
+        made = [public_jwk(_from_base64url(key["x"])) for key in keys]
+    except (ValueError, KeyError, TypeError):
+        raise KeyInvalid(path, "not a JWK set of Ed25519 keys") from None
+    if not made:
+        raise KeyInvalid(path, "it is empty")
+    return {"keys": made}
+
+
+class CheckpointSigner:
+    """Signs the log's checkpoints and never contradicts itself.
+
+    The last checkpoint signed is kept beside the key and is on disk before its signature leaves this object, so
+    neither a crash nor a second process makes the log state two histories. That a larger tree contains the smaller
+    one is the caller's to know: compare `last` with the database when it is opened.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._directory = keys.directory
+        self._key = keys.log
+
+    def last(self) -> Checkpoint | None:
+        """Return the last checkpoint signed, None before the first.
+
+        Raises:
+            KeyInvalid: The file that remembers it is damaged.
+        """
+        path = self._directory / LAST_SIGNED
+        if not path.exists():
+            return None
+        try:
+            return verify_note(_read(path), [self._key.verifier])
+        except CheckpointInvalid as error:
+            raise KeyInvalid(path, str(error)) from None
+
+    def sign(self, size: int, root: bytes) -> str:
+        """Return the signed note for a tree head that is already durable in the store.
+
+        Waits for other processes that sign, and for the disk (milliseconds): call it from a worker thread.
+
+        Raises:
+            CheckpointRefused: A larger size, or the same size with another root, was signed before.
+            KeyInvalid: The file that remembers the last checkpoint is damaged; nothing was signed.
+            OSError: The memory of it could not be written; nothing was signed.
+        """
+        checkpoint = Checkpoint(self._key.name, size, root)
+        with _locked(self._directory):
+            last = self.last()
+            if last is not None and (size < last.size or (size == last.size and root != last.root)):
+                raise CheckpointRefused(checkpoint, last)
+            note = sign(checkpoint, self._key)
+            if checkpoint != last:
+                _write(self._directory / LAST_SIGNED, note)
+        return note
+
+
+@contextmanager
+def _locked(directory: Path) -> Generator[None]:
+    """Hold the directory's lock; other processes and threads wait."""
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # flock and not lockf: a record lock is the process's, so it would not hold off a second thread.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Put a file in place whole and on disk, or not at all; the lock is held."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)  # the rename itself
+    finally:
+        os.close(folder)
+
+
+def _publish(directory: Path, keys: Keys) -> None:
+    """Write the public halves beside older ones, which what they signed still needs; the lock is held."""
+    log, receipts = directory / LOG_PUBLIC, directory / RECEIPT_PUBLIC
+    lines = _read(log).split("\n")[:-1] if log.exists() else []
+    if keys.log.verifier.text not in lines:
+        _write(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
+    held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
+    if keys.receipt.jwk not in held:
+        _write(receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise KeyMissing(path) from None
+    except UnicodeDecodeError:
+        raise KeyInvalid(path, "it is not text") from None
+
+
+def _read_private(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        raise KeyMissing(path) from None
+    if mode & 0o077:
+        raise KeyExposed(path, mode)
+    return _read(path)
+
+
+def _signer_text(name: str, private: Ed25519PrivateKey) -> str:
+    """Return a note signer key, in the form of golang.org/x/mod/sumdb/note."""
+    body = base64.b64encode(b"\x01" + private.private_bytes_raw()).decode("ascii")
+    return f"PRIVATE+KEY+{name}+{SigningKey(name, private).verifier.key_id.hex()}+{body}\n"
+
+
+def _read_signer(path: Path) -> SigningKey:
+    found = _SIGNER.fullmatch(_read_private(path))
+    raw = base64.b64decode(found[3]) if found else b""
+    if found is None or len(raw) != 33 or raw[0] != 1:
+        raise KeyInvalid(path, "not a note signer key (PRIVATE+KEY+name+id+base64)")
+    key = SigningKey(found[1], Ed25519PrivateKey.from_private_bytes(raw[1:]))
+    if key.verifier.key_id.hex() != found[2]:
+        raise KeyInvalid(path, "its id is not the one of its name and key")
+    return key
+
+
+def _private_jwk(private: Ed25519PrivateKey) -> str:
+    made = {**ReceiptKey.of(private).jwk, "d": _base64url(private.private_bytes_raw())}
+    return orjson.dumps(made).decode("ascii") + "\n"
+
+
+def _read_receipt_key(path: Path) -> ReceiptKey:
+    text = _read_private(path)
+    try:
+        held: dict[str, Any] = orjson.loads(text)
+        key = ReceiptKey.of(Ed25519PrivateKey.from_private_bytes(_from_base64url(held["d"])))
+    except (ValueError, KeyError, TypeError):
+        raise KeyInvalid(path, "not a private Ed25519 JWK") from None
+    if held.get("x") != key.jwk["x"]:
+        raise KeyInvalid(path, "its public half is not the private one's")
+    return key
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _from_base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

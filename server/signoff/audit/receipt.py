@@ -1,0 +1,256 @@
+"""Receipts: a decision as a signed token that anybody checks offline.
+
+A compact JWS (RFC 7515), `alg: Ed25519` (RFC 9864), `typ: signoff-receipt+jwt`, whose fields are
+
+    iss              the log's origin
+    sub              the escalation, `esc_…`
+    aud              the agent that asked, `agt_…`
+    iat, exp         decided at, usable until (whole seconds)
+    jti              the receipt's own id
+    outcome          approved, modified or rejected
+    action_digest    of what may run, after modification; null when rejected
+    proposed_digest  of what the agent had asked for
+    decided_by       [{"id": "per_…", "roles": ["supervisor"]}, …], or "policy"
+    assurance        how sure signoff was who decided
+    policy_digest    the policy's version
+    audit_seq        the number of the deciding event in the log
+
+A rejection has a receipt too: it proves a no.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+
+from signoff.audit.keys import Jwks, ReceiptKey
+from signoff.domain.canonical import canonical, parse_json
+from signoff.domain.errors import Forbidden, InvalidRequest
+from signoff.domain.people import ASSURANCES, ROLES, Assurance, Role
+
+ALGORITHM = "Ed25519"
+TYPE = "signoff-receipt+jwt"
+MAX_TOKEN_CHARS = 20_000
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_FIELDS = frozenset(
+    {
+        *("iss", "sub", "aud", "iat", "exp", "jti", "outcome", "action_digest", "proposed_digest"),
+        *("decided_by", "assurance", "policy_digest", "audit_seq"),
+    }
+)
+
+Outcome = Literal["approved", "modified", "rejected"]
+Refusal = Literal["malformed", "bad_signature", "expired", "not_yet_valid", "wrong_audience", "wrong_action"]
+
+
+class ReceiptInvalid(Forbidden):
+    """A token that is no receipt, or not one for this use; `reason` is a stable word."""
+
+    def __init__(self, reason: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """A person who decided, with the roles they held then."""
+
+    id: str
+    roles: tuple[Role, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a receipt states; times are UTC and whole seconds."""
+
+    issuer: str
+    escalation_id: str
+    agent_id: str
+    issued_at: datetime
+    expires_at: datetime
+    id: str
+    outcome: Outcome
+    action_digest: str | None
+    """Of what may run; None when rejected."""
+    proposed_digest: str
+    decided_by: tuple[Decider, ...] | Literal["policy"]
+    assurance: Assurance
+    policy_digest: str
+    audit_seq: int
+
+
+def issue(receipt: Receipt, key: ReceiptKey) -> str:
+    """Return the signed token of a receipt.
+
+    Fractions of a second are cut off, so a token never holds longer than the decision.
+
+    Raises:
+        InvalidRequest: The receipt contradicts itself: a rejection with an action, an approval without.
+    """
+    if (receipt.action_digest is None) != (receipt.outcome == "rejected"):
+        raise InvalidRequest(
+            "what may run is named exactly when something may run.", field="receipt.action_digest"
+        )
+    decided_by: Any = "policy"
+    if receipt.decided_by != "policy":
+        decided_by = [{"id": person.id, "roles": sorted(person.roles)} for person in receipt.decided_by]
+    payload = {
+        "iss": receipt.issuer,
+        "sub": receipt.escalation_id,
+        "aud": receipt.agent_id,
+        "iat": int(receipt.issued_at.timestamp()),
+        "exp": int(receipt.expires_at.timestamp()),
+        "jti": receipt.id,
+        "outcome": receipt.outcome,
+        "action_digest": receipt.action_digest,
+        "proposed_digest": receipt.proposed_digest,
+        "decided_by": decided_by,
+        "assurance": receipt.assurance,
+        "policy_digest": receipt.policy_digest,
+        "audit_seq": receipt.audit_seq,
+    }
+    header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
+    return jws.serialize_compact(header, canonical(payload), OKPKey.import_key(key.private), [ALGORITHM])
+
+
+def verify(
+    token: str, jwks: Jwks, *, now: datetime, audience: str | None = None, action_digest: str | None = None
+) -> Receipt:
+    """Return the receipt that a token is, if it holds now.
+
+    Args:
+        token: The compact JWS.
+        jwks: The issuer's public keys.
+        now: This instant, UTC.
+        audience: The agent that presents it, if that is to be checked.
+        action_digest: Of the action about to run, if one is: only a receipt that approves exactly it passes, and a
+            rejection never does.
+
+    Raises:
+        ReceiptInvalid: It does not hold; `reason` says why.
+    """
+    receipt = read(token, jwks)
+    if now >= receipt.expires_at:
+        raise ReceiptInvalid("expired", "The receipt has expired. Ask again for approval.")
+    # A receipt is cut to the second, so it is never from the future by the issuer's own clock; a minute is for others.
+    if receipt.issued_at.timestamp() > now.timestamp() + 60:
+        raise ReceiptInvalid("not_yet_valid", "The receipt is from the future. Check this machine's clock.")
+    if audience is not None and audience != receipt.agent_id:
+        raise ReceiptInvalid("wrong_audience", "The receipt was given to another agent.")
+    if action_digest is not None and action_digest != receipt.action_digest:
+        raise ReceiptInvalid("wrong_action", "The receipt does not approve this action.")
+    return receipt
+
+
+def read(token: str, jwks: Jwks) -> Receipt:
+    """Return the receipt that a token is, whether or not it still holds: it proves what was decided for ever.
+
+    Raises:
+        ReceiptInvalid: Not a receipt, or not signed by one of the keys.
+    """
+    if (
+        len(token) > MAX_TOKEN_CHARS
+        or not _TOKEN.fullmatch(token)
+        or not all(map(_is_exact, token.split(".")))
+    ):
+        raise ReceiptInvalid("malformed", "This is not a receipt.")
+    keys = KeySet([OKPKey.import_key({**key}) for key in jwks["keys"]])
+    try:
+        signed = jws.deserialize_compact(token, keys, [ALGORITHM])
+    except (JoseError, ValueError):
+        raise ReceiptInvalid("bad_signature", "The receipt is not signed by a key of this issuer.") from None
+    header = signed.headers()
+    if header.get("typ") != TYPE or header.keys() != {"alg", "kid", "typ"}:
+        raise ReceiptInvalid("malformed", "This is not a receipt.")
+    try:
+        return _parse(parse_json(signed.payload or b"", field="receipt"))
+    except (InvalidRequest, ValueError, OverflowError):
+        raise ReceiptInvalid("malformed", "This is not a receipt.") from None
+
+
+def _is_exact(part: str) -> bool:
+    """Say whether a part is the one text that its bytes encode to; signatures would have several texts otherwise."""
+    try:
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") == part
+
+
+def _parse(fields: Any) -> Receipt:
+    if not isinstance(fields, dict) or fields.keys() != _FIELDS:
+        raise ValueError("other fields")
+    outcome, action = fields["outcome"], fields["action_digest"]
+    if outcome not in get_args(Outcome) or (action is None) != (outcome == "rejected"):
+        raise ValueError("outcome")
+    if fields["assurance"] not in ASSURANCES:
+        raise ValueError("assurance")
+    return Receipt(
+        issuer=_text(fields, "iss"),
+        escalation_id=_text(fields, "sub"),
+        agent_id=_text(fields, "aud"),
+        issued_at=_instant(fields, "iat"),
+        expires_at=_instant(fields, "exp"),
+        id=_text(fields, "jti"),
+        outcome=outcome,
+        action_digest=None if action is None else _digest(fields, "action_digest"),
+        proposed_digest=_digest(fields, "proposed_digest"),
+        decided_by=_deciders(fields["decided_by"]),
+        assurance=fields["assurance"],
+        policy_digest=_digest(fields, "policy_digest"),
+        audit_seq=_number(fields, "audit_seq"),
+    )
+
+
+def _deciders(value: Any) -> tuple[Decider, ...] | Literal["policy"]:
+    if value == "policy":
+        return "policy"
+    if not isinstance(value, list) or not value:
+        raise ValueError("decided_by")
+    made = []
+    for person in value:
+        if (
+            not isinstance(person, dict)
+            or person.keys() != {"id", "roles"}
+            or not isinstance(person["roles"], list)
+        ):
+            raise ValueError("decided_by")
+        if not all(role in ROLES for role in person["roles"]):
+            raise ValueError("roles")
+        made.append(Decider(_text(person, "id"), tuple(person["roles"])))
+    return tuple(made)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(name)
+    return value
+
+
+def _digest(fields: Mapping[str, Any], name: str) -> str:
+    value = _text(fields, name)
+    if not _DIGEST.fullmatch(value):
+        raise ValueError(name)
+    return value
+
+
+def _number(fields: Mapping[str, Any], name: str) -> int:
+    value = fields[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(name)
+    return value
+
+
+def _instant(fields: Mapping[str, Any], name: str) -> datetime:
+    return datetime.fromtimestamp(_number(fields, name), UTC)
