@@ -139,7 +139,7 @@ def verify(
     Raises:
         ReceiptInvalid: It does not hold; `reason` says why.
     """
-    receipt = read(token, jwks)
+    receipt = read(token, key_set(jwks))
     if now >= receipt.expires_at:
         raise ReceiptInvalid("expired", "The receipt has expired. Ask again for approval.")
     # A receipt is cut to the second, so it is never from the future by the issuer's own clock; a minute is for others.
@@ -152,7 +152,12 @@ def verify(
     return receipt
 
 
-def read(token: str, jwks: Jwks) -> Receipt:
+def key_set(jwks: Jwks) -> KeySet:
+    """Return public keys ready for use; making them once matters where many receipts are read."""
+    return KeySet([OKPKey.import_key({**key}) for key in jwks["keys"]])
+
+
+def read(token: str, keys: KeySet) -> Receipt:
     """Return the receipt that a token is, whether or not it still holds: it proves what was decided for ever.
 
     Raises:
@@ -164,7 +169,6 @@ def read(token: str, jwks: Jwks) -> Receipt:
         or not all(map(_is_exact, token.split(".")))
     ):
         raise ReceiptInvalid("malformed", "This is not a receipt.")
-    keys = KeySet([OKPKey.import_key({**key}) for key in jwks["keys"]])
     try:
         signed = jws.deserialize_compact(token, keys, [ALGORITHM])
     except (JoseError, ValueError):

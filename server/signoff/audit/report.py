@@ -1,0 +1,61 @@
+"""What a verification found: problems are values, the first bad event by number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from signoff.audit.checkpoint import Checkpoint
+
+PROBLEMS_KEPT = 20
+"""How many problems a report names; it counts all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not hold."""
+
+    seq: int | None
+    """The event at fault, or the event that a stored row disagrees with; None for what lies beside the events."""
+    escalation_id: str | None
+    what: str
+
+    def __str__(self) -> str:
+        where = "" if self.seq is None else f"event {self.seq}: "
+        case = "" if self.escalation_id is None else f" (case {self.escalation_id})"
+        return f"{where}{self.what}{case}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a verification found."""
+
+    events: int
+    checkpoints: int
+    """Checkpoints that are signed by the key and match the tree."""
+    payloads: int
+    """Payloads that are stored and match."""
+    erased: int
+    """Payloads that are gone and whose erasure is an event."""
+    cases: int
+    root: bytes
+    """The tree hash over all events."""
+    newest: Checkpoint | None
+    """The largest checkpoint that matches; events after it are chained but not signed yet."""
+    problems: tuple[Problem, ...]
+    """The first ones in the order of the log, at most `PROBLEMS_KEPT`; those beside the log come last."""
+    problem_count: int
+
+    @property
+    def size(self) -> int:
+        """Return the tree's size, which is the number of events."""
+        return self.events
+
+    @property
+    def ok(self) -> bool:
+        """Say whether everything holds."""
+        return self.problem_count == 0
+
+    @property
+    def first_bad_event(self) -> int | None:
+        """Return the number of the first event at fault, None if no event is."""
+        return self.problems[0].seq if self.problems else None

@@ -1,0 +1,431 @@
+"""The checks on a log that is fed in order: events, tree, checkpoints, payloads, cases.
+
+    events       canonical bytes, this log's name, numbers without gaps, `prev`, times that never decrease
+    checkpoints  each one's signature, and the tree's root at its size
+    payloads     each against its commitment; one that is absent must be erased by a later event
+    cases        each stored case and its receipt against what its events say (`fold.py`)
+
+Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
+payload that is absent until an event says that it was erased.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from bisect import insort
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from signoff.audit import merkle
+from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note, verify_note
+from signoff.audit.fold import (
+    COMMITMENTS,
+    ERASED,
+    MOVE_PREFIX,
+    NO_MOVES,
+    CaseRow,
+    Folded,
+    differences,
+    move_case,
+    open_case,
+)
+from signoff.audit.keys import PublicKeys
+from signoff.audit.receipt import ReceiptInvalid, key_set, read
+from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
+from signoff.domain.canonical import canonical, check_value
+from signoff.domain.canonical import sha256 as digest_of
+from signoff.domain.errors import InvalidRequest
+from signoff.domain.event import MAX_EVENT_BYTES, NO_EVENT, VERSION, commitment
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
+_FIELDS = _REQUIRED | {"escalation"}
+
+# Numbers that may have several spellings or none in RFC 8785 (fractions, exponents, beyond 2^53), and NUL. A match
+# inside a text only costs the slow path.
+_UNUSUAL = re.compile(rb'(?:":|[\[,])-?\d+(?:[.eE]|\d{15})|\\u0000')
+
+
+class PayloadRow(NamedTuple):
+    """A payload as it is stored beside the log; an erased one has no row."""
+
+    seq: int
+    field: str
+    salt: bytes
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Case:
+    folded: Folded
+    row: CaseRow | None = None
+
+
+class Verifier:
+    """Checks a log that it is fed, and gathers what is wrong.
+
+    Feed events by number; a checkpoint before the event whose number is its size; payloads and cases at any time,
+    best soon after their events. Then `finish`.
+    """
+
+    def __init__(self, keys: PublicKeys) -> None:
+        self._trusted = keys.log
+        self._receipts = key_set(keys.receipts)
+        self._origin = keys.log[0].name
+        self._next = 0
+        self._prev: str | None = "sha256:" + NO_EVENT.hex()
+        self._at = ""
+        self._leaves = 0
+        self._edge: list[bytes] = []
+        self._suspect: int | None = None
+        self._faults: set[int] = set()
+        self._heads: list[tuple[int, bytes]] = []
+        self._signed: Checkpoint | None = None
+        self._mismatch: tuple[int, int] | None = None
+        self._mismatches = 0
+        self._due: dict[str, tuple[int, str]] = {}
+        self._cases: dict[str, _Case] = {}
+        self._rows: dict[str, CaseRow] = {}
+        self._problems: list[tuple[float, int, Problem]] = []
+        self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
+
+    @property
+    def size(self) -> int:
+        """Return the number of the next event."""
+        return self._next
+
+    @property
+    def opened(self) -> int:
+        """Return how many cases were opened so far."""
+        return self._counts["cases"]
+
+    def event(self, seq: int, raw: bytes) -> None:
+        """Check the next event, given the number it is stored under and its bytes."""
+        if seq != self._next:
+            self._out_of_place(seq)
+        leaf = sha256(b"\x00" + raw).digest()
+        self._grow(leaf)
+        self._next = seq + 1
+        self._counts["events"] += 1
+        record = _parse(raw)
+        if record is None:
+            self._fault(seq, "is not one canonical JSON object with the fields of an event")
+        else:
+            self._check_record(seq, record)
+            self._follow(seq, record)
+        self._prev = "sha256:" + leaf.hex()
+        if self._heads and self._heads[0][0] <= self._next:
+            self._compare_heads()
+
+    def _out_of_place(self, seq: int) -> None:
+        if seq < self._next:
+            self._fault(seq, "is stored twice or out of order")
+        elif seq == self._next + 1:
+            self._fault(self._next, "is missing")
+        else:
+            self._fault(self._next, f"and all up to {seq - 1} are missing")
+        self._prev = None  # what follows a gap cannot match what stands before it
+        self._suspect = None
+
+    def _grow(self, leaf: bytes) -> None:
+        size, edge = self._leaves, self._edge
+        while size & 1:
+            leaf = sha256(b"\x01" + edge.pop() + leaf).digest()
+            size >>= 1
+        edge.append(leaf)
+        self._leaves += 1
+
+    def _check_record(self, seq: int, record: dict[str, Any]) -> None:
+        if record["seq"] != seq:
+            self._fault(seq, f"holds the bytes of event {record['seq']}")
+        elif record["v"] != VERSION or record["log"] != self._origin:
+            self._fault(seq, "belongs to another log or version")
+        elif self._prev is not None and record["prev"] != self._prev:
+            self._broken_link(seq)
+        elif self._suspect is not None:
+            self._settle_suspect(None)
+        at = record["at"]
+        if not _TIME.fullmatch(at):
+            self._fault(seq, "has a time in another form")
+        elif at < self._at:
+            self._fault(seq, "is older than the event before it")
+        else:
+            self._at = at
+
+    def _broken_link(self, seq: int) -> None:
+        """Remember that an event does not name the one before; which of the two was changed shows at the next."""
+        if self._suspect is not None:
+            self._settle_suspect(seq)
+        elif seq == 0:
+            self._fault(0, "names an event before it, and is the first")
+        else:
+            self._suspect = seq - 1
+
+    def _settle_suspect(self, seq: int | None) -> None:
+        """Say which event was changed: `seq` broke a link too, if given, so it was the one between."""
+        suspect, self._suspect = self._suspect, None
+        if suspect is None or suspect in self._faults:
+            return
+        if seq is None:
+            self._fault(suspect, f"was changed: event {suspect + 1} names other bytes as the event before it")
+        else:
+            self._fault(
+                suspect + 1,
+                f"was changed: it does not name event {suspect}, and event {seq} does not name it",
+            )
+
+    def _follow(self, seq: int, record: dict[str, Any]) -> None:
+        """Take from an event what it says about payloads and its case."""
+        kind, data = record["type"], record["data"]
+        for name in COMMITMENTS.get(kind, ()):
+            made = data.get(name)
+            if made is not None:
+                self._expect(seq, name, made)
+        if kind == ERASED:
+            self._erase(seq, data.get("parts"))
+        if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
+            return
+        case_id = record.get("escalation")
+        if not isinstance(case_id, str):
+            self._add(Problem(seq, None, "moves a case and does not name it"))
+        elif kind == "escalation.opened":
+            self._open(seq, case_id, data)
+        else:
+            self._move(seq, case_id, record)
+
+    def _expect(self, seq: int, name: str, made: Any) -> None:
+        if not isinstance(made, str) or made in self._due:
+            self._add(Problem(seq, None, f"its {name} is not a commitment of its own"))
+        else:
+            self._due[made] = (seq, name)
+
+    def _erase(self, seq: int, parts: Any) -> None:
+        for part in parts if isinstance(parts, list) else ():
+            if not isinstance(part, str) or self._due.pop(part, None) is None:
+                self._add(
+                    Problem(seq, None, "says that a payload was erased which is still stored, or never was")
+                )
+            else:
+                self._counts["erased"] += 1
+
+    def _open(self, seq: int, case_id: str, data: dict[str, Any]) -> None:
+        if case_id in self._cases:
+            self._add(Problem(seq, case_id, "opens a case that is already open"))
+            return
+        self._counts["cases"] += 1
+        case = _Case(open_case(seq, data), self._rows.pop(case_id, None))
+        self._cases[case_id] = case
+        self._settle(case_id, case)
+
+    def _move(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
+        case = self._cases.get(case_id)
+        if case is None:
+            # Also a case that was settled: its row has fewer moves than there are events.
+            self._add(
+                Problem(
+                    seq, case_id, "moves a case that was never opened, or that its stored row ends before"
+                )
+            )
+            return
+        wrong = move_case(case.folded, seq, kind=record["type"], data=record["data"], actor=record["actor"])
+        if wrong is not None:
+            self._add(Problem(seq, case_id, wrong))
+        self._settle(case_id, case)
+
+    def case(self, row: CaseRow) -> None:
+        """Take the stored form of a case, to be compared with what its events say."""
+        case = self._cases.get(row.escalation_id)
+        if case is None:
+            self._rows[row.escalation_id] = row
+            return
+        case.row = row
+        self._settle(row.escalation_id, case)
+
+    def _settle(self, case_id: str, case: _Case) -> None:
+        """Compare a case with its row once the events have come as far as the row, and let go of both."""
+        row = case.row
+        if row is None or case.folded.version < row.version:
+            return
+        del self._cases[case_id]
+        self._compare(case.folded, row)
+
+    def _compare(self, folded: Folded, row: CaseRow) -> None:
+        for name, said, held in differences(folded, row):
+            what = f"the stored case says {name} {_short(held)}, its events say {_short(said)}"
+            self._add(Problem(folded.source_of(name), row.escalation_id, what))
+        said, seq = folded.fields["receipt"], folded.source_of("receipt")
+        held = None if row.receipt is None else digest_of(row.receipt.encode("utf-8"))
+        if said != held:
+            self._add(Problem(seq, row.escalation_id, "the stored receipt is not the one that was issued"))
+        elif row.receipt is not None:
+            self._check_receipt(row.receipt, folded, row)
+
+    def _check_receipt(self, token: str, folded: Folded, row: CaseRow) -> None:
+        seq = folded.source_of("receipt")
+        try:
+            receipt = read(token, self._receipts)
+        except ReceiptInvalid as error:
+            self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
+            return
+        fields = folded.fields
+        stated = (receipt.issuer, receipt.escalation_id, receipt.agent_id, receipt.outcome, receipt.audit_seq)
+        if stated != (self._origin, row.escalation_id, fields["agent_id"], fields["status"], seq) or (
+            receipt.action_digest,
+            receipt.proposed_digest,
+        ) != (fields.get("final_digest"), fields.get("action_digest")):
+            self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
+
+    def payload(self, row: PayloadRow) -> None:
+        """Check a stored payload against the event that commits to it."""
+        made = commitment(row.salt, row.data)
+        place = (row.seq, row.field)
+        if self._due.get(made) == place:
+            del self._due[made]
+            self._counts["payloads"] += 1
+            return
+        for name, due in self._due.items():
+            if due == place:
+                del self._due[name]
+                self._add(
+                    Problem(row.seq, None, f"the stored {row.field} is not the one that the event commits to")
+                )
+                return
+        self._add(
+            Problem(row.seq, None, f"a {row.field} is stored with it that the event does not commit to")
+        )
+
+    def checkpoint(self, note: str) -> int:
+        """Take a checkpoint to compare with the tree.
+
+        Returns:
+            The size it states, 0 if that cannot be read.
+        """
+        try:
+            checkpoint = verify_note(note, self._trusted)
+        except CheckpointInvalid as error:
+            return self._refuse_checkpoint(note, error)
+        if checkpoint.size < self._next:
+            self._add(Problem(None, None, f"the checkpoint of size {checkpoint.size} is stored out of order"))
+            return checkpoint.size
+        heapq.heappush(self._heads, (checkpoint.size, checkpoint.root))
+        if checkpoint.size == self._next:
+            self._compare_heads()
+        return checkpoint.size
+
+    def _refuse_checkpoint(self, note: str, error: CheckpointInvalid) -> int:
+        try:
+            size = parse_checkpoint(parse_note(note).text).size
+        except CheckpointInvalid:
+            self._add(Problem(None, None, f"a stored checkpoint cannot be read: {error}"))
+            return 0
+        self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
+        return size
+
+    def _compare_heads(self) -> None:
+        root = merkle.root(self._edge)
+        while self._heads and self._heads[0][0] <= self._next:
+            size, stated = heapq.heappop(self._heads)
+            if size == self._next and stated == root:
+                self._counts["checkpoints"] += 1
+                self._signed = Checkpoint(self._origin, size, stated)
+                continue
+            self._mismatches += 1
+            if self._mismatch is None:
+                self._mismatch = (self._signed.size if self._signed else 0, size)
+
+    def finish(self) -> Report:
+        """Settle what is left open and return the report."""
+        self._settle_suspect(None)
+        self._judge_heads()
+        for made_for in self._due.values():
+            seq, name = made_for
+            self._add(Problem(seq, None, f"its {name} is gone, and no event says that it was erased"))
+        for case_id, case in self._cases.items():
+            if case.row is None:
+                self._add(Problem(case.folded.opened_seq, case_id, "the case that it opened is not stored"))
+            else:
+                self._compare(case.folded, case.row)
+        for case_id in self._rows:
+            self._add(Problem(None, case_id, "a case is stored that no event opened"))
+        counts = self._counts
+        return Report(
+            events=counts["events"],
+            checkpoints=counts["checkpoints"],
+            payloads=counts["payloads"],
+            erased=counts["erased"],
+            cases=counts["cases"],
+            root=merkle.root(self._edge),
+            newest=self._signed,
+            problems=tuple(problem for _, _, problem in self._problems),
+            problem_count=counts["problems"],
+        )
+
+    def _judge_heads(self) -> None:
+        """Say what the checkpoints that do not match mean."""
+        if self._heads:
+            size = max(self._heads)[0]
+            what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
+            self._add(Problem(self._next, None, f"{what}: a checkpoint of size {size} was signed"))
+        if self._mismatch is None:
+            return
+        good, size = self._mismatch
+        if any(good <= fault < size for fault in self._faults):
+            self._add(
+                Problem(None, None, f"{self._mismatches} checkpoints, from size {size} on, do not match")
+            )
+            return
+        which = f"events {good} to {size - 1} are" if size - good > 1 else "it is"
+        self._add(
+            Problem(
+                good,
+                None,
+                f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten",
+            )
+        )
+
+    def _fault(self, seq: int, what: str) -> None:
+        """Record that the bytes of the log are wrong at an event."""
+        if len(self._faults) < 10_000:  # enough to explain a checkpoint; a log this broken needs no more
+            self._faults.add(seq)
+        self._add(Problem(seq, None, what))
+
+    def _add(self, problem: Problem) -> None:
+        self._counts["problems"] += 1
+        place = float("inf") if problem.seq is None else float(problem.seq)
+        insort(self._problems, (place, self._counts["problems"], problem))
+        del self._problems[PROBLEMS_KEPT:]
+
+
+def _parse(raw: bytes) -> dict[str, Any] | None:
+    """Return an event's fields, None unless the bytes are canonical and the fields of the right kinds."""
+    try:
+        record = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if type(record) is not dict or len(raw) > MAX_EVENT_BYTES or not _is_canonical(record, raw):
+        return None
+    if not _REQUIRED <= record.keys() <= _FIELDS:
+        return None
+    kinds = (type(record["type"]), type(record["at"]), type(record["data"]), type(record["actor"]))
+    return record if kinds == (str, str, dict, dict) else None
+
+
+def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
+    # In ASCII without unusual numbers, orjson's sorted output is the RFC 8785 form; nearly every event is such.
+    if raw.isascii() and not _UNUSUAL.search(raw):
+        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS) == raw
+    try:
+        check_value(record, field="event")
+    except InvalidRequest:
+        return False
+    return canonical(record) == raw
+
+
+def _short(value: Any) -> str:
+    """Return a value fit for a message; a tampered row may hold anything of any length."""
+    shown = ascii(value)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
