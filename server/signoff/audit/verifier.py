@@ -128,8 +128,8 @@ class Verifier:
             self._fault(self._next, "is missing")
         else:
             self._fault(self._next, f"and all up to {seq - 1} are missing")
+        self._settle_suspect()
         self._prev = None  # what follows a gap cannot match what stands before it
-        self._suspect = None
 
     def _grow(self, leaf: bytes) -> None:
         size, edge = self._leaves, self._edge
@@ -147,7 +147,7 @@ class Verifier:
         elif self._prev is not None and record["prev"] != self._prev:
             self._broken_link(seq)
         elif self._suspect is not None:
-            self._settle_suspect(None)
+            self._settle_suspect()
         at = record["at"]
         if not _TIME.fullmatch(at):
             self._fault(seq, "has a time in another form")
@@ -158,25 +158,20 @@ class Verifier:
 
     def _broken_link(self, seq: int) -> None:
         """Remember that an event does not name the one before; which of the two was changed shows at the next."""
-        if self._suspect is not None:
-            self._settle_suspect(seq)
+        suspect, self._suspect = self._suspect, None
+        if suspect is not None:
+            what = f"was changed: it does not name event {suspect}, and event {seq} does not name it"
+            self._fault(suspect + 1, what)
         elif seq == 0:
             self._fault(0, "names an event before it, and is the first")
         else:
             self._suspect = seq - 1
 
-    def _settle_suspect(self, seq: int | None) -> None:
-        """Say which event was changed: `seq` broke a link too, if given, so it was the one between."""
+    def _settle_suspect(self) -> None:
+        """Blame the event before a broken link, since nothing speaks against the one after it."""
         suspect, self._suspect = self._suspect, None
-        if suspect is None or suspect in self._faults:
-            return
-        if seq is None:
+        if suspect is not None and suspect not in self._faults:
             self._fault(suspect, f"was changed: event {suspect + 1} names other bytes as the event before it")
-        else:
-            self._fault(
-                suspect + 1,
-                f"was changed: it does not name event {suspect}, and event {seq} does not name it",
-            )
 
     def _follow(self, seq: int, record: dict[str, Any]) -> None:
         """Take from an event what it says about payloads and its case."""
@@ -339,7 +334,7 @@ class Verifier:
 
     def finish(self) -> Report:
         """Settle what is left open and return the report."""
-        self._settle_suspect(None)
+        self._settle_suspect()
         self._judge_heads()
         for made_for in self._due.values():
             seq, name = made_for
