@@ -109,3 +109,36 @@ def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> No
         raise Forbidden("This case needs a supervisor's decision. Hand it over, or ask one.")
     if not at_least(sign_in.assurance, assurance):
         raise StepUpNeeded(assurance, sign_in.assurance)
+
+
+LinkPurpose = Literal["case", "sign_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A magic link as it is stored: everything but its secret."""
+
+    id: str
+    purpose: LinkPurpose
+    secret_hash: bytes
+    """SHA-256 of the 32 bytes that stand in the fragment."""
+    person_id: str
+    escalation_id: str | None
+    address: str
+    """The channel it went to; a fresh one goes to the same."""
+    issued_at: datetime
+    expires_at: datetime
+    spent_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSession:
+    """A sign-in session as it is stored; its cookie is known by hash only."""
+
+    person_id: str
+    assurance: Assurance
+    only_case: str | None
+    opened_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None

@@ -1,0 +1,265 @@
+"""Reading: each method is one or two statements on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from signoff.audit.chain import Head
+from signoff.audit.fold import CaseRow
+from signoff.audit.merkle import NodeId
+from signoff.audit.verifier import PayloadRow
+from signoff.domain.alert import Alert
+from signoff.domain.clock import to_text
+from signoff.domain.decision import Decision
+from signoff.domain.escalation import Escalation
+from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.store import rows
+
+PAGE = 500
+PAYLOAD_PAGE = 16  # a payload has up to 2 MB
+
+
+class Reader:
+    """A view of the store through one connection; several statements may see several states."""
+
+    def __init__(self, connection: Any, queries: Any) -> None:
+        self._connection = connection
+        self._q = queries
+
+    # The log
+
+    async def log_name(self) -> str | None:
+        """Return the log's origin line, None before the log is started."""
+        row = await self._q.head(self._connection)
+        return None if row is None else row["log"]
+
+    async def head(self) -> Head:
+        """Return where the log ends."""
+        return rows.head(await self._q.head(self._connection))
+
+    async def events_of_case(self, escalation_id: str) -> list[tuple[int, bytes]]:
+        """Return number and bytes of every event of a case, in order."""
+        found = self._q.events_of_case(self._connection, escalation_id=escalation_id)
+        return [(row["seq"], bytes(row["body"])) async for row in found]
+
+    async def count_events_of_case(self, escalation_id: str, type_: str, since: datetime) -> int:
+        """Return how often something happened to a case since an instant."""
+        row = await self._q.count_events_of_case(
+            self._connection, escalation_id=escalation_id, type=type_, since=to_text(since)
+        )
+        return int(row["n"])
+
+    async def cases_changed_since(self, seq: int) -> list[str]:
+        """Return the ids of cases with events numbered `seq` or above."""
+        found = self._q.cases_changed_since(self._connection, seq=seq)
+        return [row["escalation_id"] async for row in found]
+
+    async def nodes(self, wanted: Iterable[NodeId]) -> dict[NodeId, bytes]:
+        """Return perfect subtrees of the log's tree; level 0 are the events' leaf hashes."""
+        made: dict[NodeId, bytes] = {}
+        for level, index in wanted:
+            if level == 0:
+                row = await self._q.leaf(self._connection, seq=index)
+            else:
+                row = await self._q.node(self._connection, level=level, idx=index)
+            made[level, index] = bytes(row["hash"])
+        return made
+
+    async def newest_checkpoint(self) -> tuple[int, str] | None:
+        """Return size and signed note of the largest checkpoint."""
+        row = await self._q.newest_checkpoint(self._connection)
+        return None if row is None else (row["size"], row["note"])
+
+    async def policy_text(self, digest: str) -> str | None:
+        """Return a policy as it was when it gave a verdict."""
+        row = await self._q.policy_version(self._connection, digest=digest)
+        return None if row is None else row["text"]
+
+    # Cases
+
+    async def case(self, escalation_id: str) -> Escalation | None:
+        """Return a case as it stands."""
+        row = await self._q.case(self._connection, id=escalation_id)
+        return None if row is None else rows.case(row)
+
+    async def document(self, escalation_id: str) -> bytes | None:
+        """Return the canonical bytes that the page may show; None once erased."""
+        row = await self._q.document(self._connection, escalation_id=escalation_id)
+        return None if row is None else bytes(row["body"])
+
+    async def report(self, escalation_id: str) -> bytes | None:
+        """Return the canonical bytes of the last outcome report."""
+        row = await self._q.report(self._connection, escalation_id=escalation_id)
+        return None if row is None else bytes(row["body"])
+
+    async def decisions(self, escalation_id: str) -> list[Decision]:
+        """Return the decisions that stand on a case, in order."""
+        found = self._q.decisions_of_case(self._connection, escalation_id=escalation_id)
+        return [rows.decision(row) async for row in found]
+
+    async def receipt_of_event(self, seq: int) -> str | None:
+        """Return the receipt that goes with an event."""
+        row = await self._q.receipt_of_event(self._connection, seq=seq)
+        return None if row is None else row["token"]
+
+    async def pending_cases(self, most: int) -> list[Escalation]:
+        """Return cases that wait: most urgent first, then least time left."""
+        return [rows.case(row) async for row in self._q.pending_cases(self._connection, most=most)]
+
+    async def ended_cases(self, most: int) -> list[Escalation]:
+        """Return cases that ended, newest first."""
+        return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
+
+    async def cases_of_agent(self, agent_id: str, most: int) -> list[Escalation]:
+        """Return an agent's own cases, newest first."""
+        found = self._q.cases_of_agent(self._connection, agent_id=agent_id, most=most)
+        return [rows.case(row) async for row in found]
+
+    async def due_cases(self, now: datetime, most: int) -> list[str]:
+        """Return ids of pending cases whose deadline has passed."""
+        return [row["id"] async for row in self._q.due_cases(self._connection, now=to_text(now), most=most)]
+
+    async def cases(self) -> AsyncGenerator[tuple[int, Escalation]]:
+        """Stream every case with the number of its first event, in the order of opening."""
+        after = -1
+        while True:
+            page = [row async for row in self._q.cases_after(self._connection, opened_seq=after, most=PAGE)]
+            if not page:
+                return
+            for row in page:
+                yield row["opened_seq"], rows.case(row)
+            after = page[-1]["opened_seq"]
+
+    async def count_cases(self) -> int:
+        """Return how many cases there are."""
+        return int((await self._q.count_cases(self._connection))["n"])
+
+    async def count_pending(self) -> int:
+        """Return how many cases wait."""
+        return int((await self._q.count_pending(self._connection))["n"])
+
+    async def first_answer(self, caller: str, key: str) -> tuple[str, str, str] | None:
+        """Return verb, input digest and escalation id that an idempotency key stands for."""
+        row = await self._q.first_answer(self._connection, caller=caller, key=key)
+        return None if row is None else (row["verb"], row["input_digest"], row["escalation_id"])
+
+    # People and agents
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """Return an agent by id."""
+        row = await self._q.agent(self._connection, id=agent_id)
+        return None if row is None else rows.agent(row)
+
+    async def agent_by_name(self, name: str) -> Agent | None:
+        """Return an agent by name."""
+        row = await self._q.agent_by_name(self._connection, name=name)
+        return None if row is None else rows.agent(row)
+
+    async def agent_by_key(self, key_hash: bytes) -> Agent | None:
+        """Return the agent that holds a key."""
+        row = await self._q.agent_by_key(self._connection, key_hash=key_hash)
+        return None if row is None else rows.agent(row)
+
+    async def agents(self) -> list[Agent]:
+        """Return every agent by name."""
+        return [rows.agent(row) async for row in self._q.agents(self._connection)]
+
+    async def person(self, person_id: str) -> Person | None:
+        """Return a person by id."""
+        row = await self._q.person(self._connection, id=person_id)
+        return None if row is None else rows.person(row)
+
+    async def person_by_name(self, name: str) -> Person | None:
+        """Return a person by name."""
+        row = await self._q.person_by_name(self._connection, name=name)
+        return None if row is None else rows.person(row)
+
+    async def people(self) -> list[Person]:
+        """Return everybody by name, the disabled too."""
+        return [rows.person(row) async for row in self._q.people(self._connection)]
+
+    async def link(self, link_id: str) -> Link | None:
+        """Return a magic link by the id in its path."""
+        row = await self._q.link(self._connection, id=link_id)
+        return None if row is None else rows.link(row)
+
+    async def sign_in(self, token_hash: bytes) -> SignInSession | None:
+        """Return a sign-in session by its cookie's hash."""
+        row = await self._q.sign_in(self._connection, token_hash=token_hash)
+        return None if row is None else rows.sign_in(row)
+
+    # The outbox
+
+    async def alerts_of_case(self, escalation_id: str) -> list[tuple[Alert, str]]:
+        """Return the alerts of a case, each with its state: waiting, sent, failed or dropped."""
+        found = self._q.alerts_of_case(self._connection, escalation_id=escalation_id)
+        return [(rows.alert(row), row["state"]) async for row in found]
+
+    async def next_alert_due(self) -> str | None:
+        """Return when the outbox next has work, as text."""
+        row = await self._q.next_alert_due(self._connection)
+        return None if row is None else row["due_at"]
+
+    async def count_failed_alerts(self) -> int:
+        """Return how many alerts of open cases were given up."""
+        return int((await self._q.count_failed_alerts(self._connection))["n"])
+
+    # The whole log, for the verifier (audit/verify.py: SourceOfLog)
+
+    async def count(self) -> int:
+        """Return how many events there are."""
+        row = await self._q.head(self._connection)
+        return 0 if row is None else int(row["size"])
+
+    async def events(self, seq: int = 0) -> AsyncGenerator[Sequence[tuple[int, bytes]]]:
+        """Stream numbers and bytes of events from a number on, in pages."""
+        while True:
+            found = self._q.events_from(self._connection, seq=seq, most=PAGE)
+            page = [(row["seq"], bytes(row["body"])) async for row in found]
+            if not page:
+                return
+            yield page
+            seq = page[-1][0] + 1
+
+    async def payloads(self) -> AsyncGenerator[Sequence[PayloadRow]]:
+        """Stream every payload by event number, in pages."""
+        seq, field = -1, ""
+        while True:
+            found = self._q.payloads_from(self._connection, seq=seq, field=field, most=PAYLOAD_PAGE)
+            page = [
+                PayloadRow(row["seq"], row["field"], bytes(row["salt"]), bytes(row["body"])) async for row in found
+            ]
+            if not page:
+                return
+            yield page
+            seq, field = page[-1].seq, page[-1].field
+
+    async def checkpoints(self) -> AsyncGenerator[Sequence[str]]:
+        """Stream the signed notes by size, in pages."""
+        size = -1
+        while True:
+            found = self._q.checkpoints_from(self._connection, size=size, most=PAGE)
+            page = [(row["size"], row["note"]) async for row in found]
+            if not page:
+                return
+            yield [note for _, note in page]
+            size = page[-1][0]
+
+    async def case_rows(self) -> AsyncGenerator[Sequence[CaseRow]]:
+        """Stream every case in the words of its events, in pages."""
+        page: list[CaseRow] = []
+        async for opened_seq, case in self.cases():
+            decision_id, receipt = None, None
+            if case.decided_by:
+                last = (await self.decisions(case.id))[-1]
+                decision_id, receipt = last.id, last.receipt
+            elif case.assurance == "none":
+                receipt = await self.receipt_of_event(opened_seq)
+            page.append(rows.case_row(case, decision_id=decision_id, receipt=receipt))
+            if len(page) == PAGE:
+                yield page
+                page = []
+        if page:
+            yield page

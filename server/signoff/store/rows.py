@@ -1,0 +1,256 @@
+"""Rows to values and back; the only place that knows how a value lies in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import orjson
+
+from signoff.audit.chain import Head
+from signoff.audit.fold import CaseRow
+from signoff.audit.merkle import HASH_BYTES
+from signoff.domain.alert import Alert
+from signoff.domain.canonical import sha256
+from signoff.domain.clock import from_text, to_text
+from signoff.domain.decision import Decision
+from signoff.domain.escalation import Approval, Escalation
+from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.domain.verdict import URGENCIES, Requirement, Urgency
+
+Row = Mapping[str, Any]
+
+
+def to_json(value: Any) -> str:
+    """Return JSON text for a column."""
+    return orjson.dumps(value).decode()
+
+
+def optional_text(at: datetime | None) -> str | None:
+    """Return an instant as text, None for none."""
+    return None if at is None else to_text(at)
+
+
+def optional_time(text: str | None) -> datetime | None:
+    """Read what `optional_text` wrote."""
+    return None if text is None else from_text(text)
+
+
+def urgency_rank(urgency: Urgency) -> int:
+    """Return 0 for low to 3 for critical."""
+    return URGENCIES.index(urgency)
+
+
+def head(row: Row) -> Head:
+    """Read where the log ends."""
+    edge = bytes(row["edge"])
+    hashes = tuple(edge[at : at + HASH_BYTES] for at in range(0, len(edge), HASH_BYTES))
+    return Head(row["size"], bytes(row["prev"]), hashes if row["size"] else (), row["at"])
+
+
+def case(row: Row) -> Escalation:
+    """Read a case."""
+    return Escalation(
+        id=row["id"],
+        agent_id=row["agent_id"],
+        version=row["version"],
+        status=row["status"],
+        tool=row["tool"],
+        server=row["server"],
+        summary=row["summary"],
+        action_digest=row["action_digest"],
+        masked=tuple(orjson.loads(row["masked"])),
+        policy_digest=row["policy_digest"],
+        triggers=tuple(orjson.loads(row["triggers"])),
+        queue=row["queue"],
+        urgency=row["urgency"],
+        tier=row["tier"],
+        require=Requirement(**orjson.loads(row["require"])),
+        opened_at=from_text(row["opened_at"]),
+        deadline_at=from_text(row["deadline_at"]),
+        approval_valid_for=timedelta(seconds=row["approval_valid_s"]),
+        approvals=tuple(_approval(one) for one in orjson.loads(row["approvals"])),
+        decided_at=optional_time(row["decided_at"]),
+        decided_by=tuple(orjson.loads(row["decided_by"])),
+        assurance=row["assurance"],
+        final_digest=row["final_digest"],
+        release_at=optional_time(row["release_at"]),
+        valid_until=optional_time(row["valid_until"]),
+        claimed_at=optional_time(row["claimed_at"]),
+        outcome=row["outcome"],
+    )
+
+
+def _approval(value: dict[str, Any]) -> Approval:
+    return Approval(
+        value["person_id"],
+        tuple(value["roles"]),
+        value["assurance"],
+        from_text(value["at"]),
+        value["final_digest"],
+    )
+
+
+def moving_columns(made: Escalation) -> dict[str, Any]:
+    """Return the columns that a move can change."""
+    return {
+        "id": made.id,
+        "version": made.version,
+        "status": made.status,
+        "queue": made.queue,
+        "urgency": made.urgency,
+        "urgency_rank": urgency_rank(made.urgency),
+        "tier": made.tier,
+        "deadline_at": to_text(made.deadline_at),
+        "approvals": to_json(
+            [
+                {
+                    "person_id": one.person_id,
+                    "roles": one.roles,
+                    "assurance": one.assurance,
+                    "at": to_text(one.at),
+                    "final_digest": one.final_digest,
+                }
+                for one in made.approvals
+            ]
+        ),
+        "decided_at": optional_text(made.decided_at),
+        "decided_by": to_json(made.decided_by),
+        "assurance": made.assurance,
+        "final_digest": made.final_digest,
+        "release_at": optional_text(made.release_at),
+        "valid_until": optional_text(made.valid_until),
+        "claimed_at": optional_text(made.claimed_at),
+        "outcome": made.outcome,
+    }
+
+
+def fixed_columns(made: Escalation) -> dict[str, Any]:
+    """Return the columns that stay as they were when the case was opened."""
+    return {
+        "agent_id": made.agent_id,
+        "tool": made.tool,
+        "server": made.server,
+        "summary": made.summary,
+        "action_digest": made.action_digest,
+        "masked": to_json(made.masked),
+        "policy_digest": made.policy_digest,
+        "triggers": to_json(made.triggers),
+        "require": to_json(made.require.as_json()),
+        "opened_at": to_text(made.opened_at),
+        "approval_valid_s": int(made.approval_valid_for.total_seconds()),
+    }
+
+
+def decision(row: Row) -> Decision:
+    """Read a decision with its content; erased content reads as none."""
+    content = orjson.loads(row["content"]) if row["content"] is not None else {}
+    return Decision(
+        id=row["id"],
+        escalation_id=row["escalation_id"],
+        choice=row["choice"],
+        person_id=row["person_id"],
+        roles=tuple(orjson.loads(row["roles"])),
+        assurance=row["assurance"],
+        decided_at=from_text(row["decided_at"]),
+        seq=row["seq"],
+        arguments=content.get("arguments"),
+        response=content.get("response"),
+        note=content.get("note", ""),
+        receipt=row["receipt"],
+        undone_at=optional_time(row["undone_at"]),
+    )
+
+
+def case_row(made: Escalation, *, decision_id: str | None, receipt: str | None) -> CaseRow:
+    """Return a stored case in the words of its events, for the verifier."""
+    return CaseRow(
+        escalation_id=made.id,
+        version=made.version,
+        status=made.status,
+        agent_id=made.agent_id,
+        action_digest=made.action_digest,
+        final_digest=made.final_digest,
+        policy_digest=made.policy_digest,
+        queue=made.queue,
+        urgency=made.urgency,
+        tier=made.tier,
+        deadline_at=to_text(made.deadline_at),
+        approvals=tuple((one.person_id, one.final_digest) for one in made.approvals),
+        decided_by=made.decided_by,
+        assurance=made.assurance,
+        release_at=optional_text(made.release_at),
+        valid_until=optional_text(made.valid_until),
+        claimed=made.claimed_at is not None,
+        outcome=made.outcome,
+        decision_id=decision_id,
+        receipt=receipt,
+    )
+
+
+def agent(row: Row) -> Agent:
+    """Read an agent."""
+    return Agent(
+        row["id"], row["name"], row["owner"], from_text(row["created_at"]), optional_time(row["paused_at"])
+    )
+
+
+def person(row: Row) -> Person:
+    """Read a person."""
+    return Person(
+        id=row["id"],
+        name=row["name"],
+        roles=frozenset(orjson.loads(row["roles"])),
+        queues=frozenset(orjson.loads(row["queues"])),
+        addresses=tuple(orjson.loads(row["addresses"])),
+        created_at=from_text(row["created_at"]),
+        disabled_at=optional_time(row["disabled_at"]),
+    )
+
+
+def alert(row: Row) -> Alert:
+    """Read an alert of the outbox."""
+    return Alert(
+        id=row["id"],
+        kind=row["kind"],
+        escalation_id=row["escalation_id"],
+        person_id=row["person_id"],
+        address=row["address"],
+        urgency=cast("Urgency", row["urgency"]),
+        due_at=from_text(row["due_at"]),
+        attempts=row["attempts"],
+    )
+
+
+def link(row: Row) -> Link:
+    """Read a magic link."""
+    return Link(
+        id=row["id"],
+        purpose=row["purpose"],
+        secret_hash=bytes(row["secret_hash"]),
+        person_id=row["person_id"],
+        escalation_id=row["escalation_id"],
+        address=row["address"],
+        issued_at=from_text(row["issued_at"]),
+        expires_at=from_text(row["expires_at"]),
+        spent_at=optional_time(row["spent_at"]),
+        revoked_at=optional_time(row["revoked_at"]),
+    )
+
+
+def sign_in(row: Row) -> SignInSession:
+    """Read a sign-in session."""
+    return SignInSession(
+        person_id=row["person_id"],
+        assurance=row["assurance"],
+        only_case=row["only_case"],
+        opened_at=from_text(row["opened_at"]),
+        expires_at=from_text(row["expires_at"]),
+        ended_at=optional_time(row["ended_at"]),
+    )
+
+
+def receipt_digest(token: str) -> str:
+    """Return what a decision's event says of its receipt: `sha256:` over the token's bytes."""
+    return sha256(token.encode("ascii"))

@@ -1,0 +1,94 @@
+-- name: case(id)^
+-- One case as it stands.
+SELECT * FROM escalation WHERE id = :id;
+
+-- name: add_case(id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest, triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq)!
+-- Open a case.
+INSERT INTO escalation (id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest,
+  triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals,
+  decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq)
+VALUES (:id, :agent_id, :version, :status, :tool, :server, :summary, :action_digest, :masked, :policy_digest,
+  :triggers, :queue, :urgency, :urgency_rank, :tier, :require, :opened_at, :deadline_at, :approval_valid_s, :approvals,
+  :decided_at, :decided_by, :assurance, :final_digest, :release_at, :valid_until, :claimed_at, :outcome, :opened_seq);
+
+-- name: move_case(id, before, version, status, queue, urgency, urgency_rank, tier, deadline_at, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome)^
+-- Move a case if it still stands where the mover saw it; no row means another was first.
+UPDATE escalation SET version = :version, status = :status, queue = :queue, urgency = :urgency,
+  urgency_rank = :urgency_rank, tier = :tier, deadline_at = :deadline_at, approvals = :approvals,
+  decided_at = :decided_at, decided_by = :decided_by, assurance = :assurance, final_digest = :final_digest,
+  release_at = :release_at, valid_until = :valid_until, claimed_at = :claimed_at, outcome = :outcome
+WHERE id = :id AND version = :before
+RETURNING id;
+
+-- name: add_decision(id, escalation_id, seq, choice, person_id, roles, assurance, decided_at)!
+-- Keep who decided what.
+INSERT INTO decision (id, escalation_id, seq, choice, person_id, roles, assurance, decided_at)
+VALUES (:id, :escalation_id, :seq, :choice, :person_id, :roles, :assurance, :decided_at);
+
+-- name: undo_decisions(escalation_id, undone_at)!
+-- Take back every decision that stands on a case: with the last, the approvals before it fall too.
+UPDATE decision SET undone_at = :undone_at WHERE escalation_id = :escalation_id AND undone_at IS NULL;
+
+-- name: decisions_of_case(escalation_id)
+-- The decisions on a case that stand, in order, with their content.
+SELECT d.*, p.body AS content, r.token AS receipt
+FROM decision d
+LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
+LEFT JOIN receipt r ON r.seq = d.seq
+WHERE d.escalation_id = :escalation_id AND d.undone_at IS NULL
+ORDER BY d.seq;
+
+-- name: add_receipt(seq, escalation_id, token)!
+-- Keep a signed receipt.
+INSERT INTO receipt (seq, escalation_id, token) VALUES (:seq, :escalation_id, :token);
+
+-- name: receipt_of_event(seq)^
+-- The receipt that goes with an event.
+SELECT token FROM receipt WHERE seq = :seq;
+
+-- name: document(escalation_id)^
+-- What the page may show of a case, with the salt of its commitment.
+SELECT p.body FROM escalation e JOIN payload p ON p.seq = e.opened_seq AND p.field = 'bundle'
+WHERE e.id = :escalation_id;
+
+-- name: report(escalation_id)^
+-- The last outcome report of a case.
+SELECT p.body FROM audit_event a JOIN payload p ON p.seq = a.seq AND p.field = 'report'
+WHERE a.escalation_id = :escalation_id AND a.type = 'escalation.outcome' ORDER BY a.seq DESC LIMIT 1;
+
+-- name: pending_cases(most)
+-- Cases that wait for people: most urgent first, then least time left.
+SELECT * FROM escalation WHERE status = 'pending' ORDER BY urgency_rank DESC, deadline_at, id LIMIT :most;
+
+-- name: ended_cases(most)
+-- Cases that have ended, newest first.
+SELECT * FROM escalation WHERE status <> 'pending' ORDER BY decided_at DESC, id LIMIT :most;
+
+-- name: cases_of_agent(agent_id, most)
+-- An agent's own cases, newest first.
+SELECT * FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT :most;
+
+-- name: due_cases(now, most)
+-- Cases whose deadline has passed.
+SELECT id FROM escalation WHERE status = 'pending' AND deadline_at <= :now ORDER BY deadline_at LIMIT :most;
+
+-- name: cases_after(opened_seq, most)
+-- Every case in the order of opening, a page at a time.
+SELECT * FROM escalation WHERE opened_seq > :opened_seq ORDER BY opened_seq LIMIT :most;
+
+-- name: count_cases()^
+-- How many cases there are.
+SELECT COUNT(*) AS n FROM escalation;
+
+-- name: count_pending()^
+-- How many cases wait.
+SELECT COUNT(*) AS n FROM escalation WHERE status = 'pending';
+
+-- name: first_answer(caller, key)^
+-- What a caller did with an idempotency key.
+SELECT verb, input_digest, escalation_id FROM idempotency WHERE caller = :caller AND key = :key;
+
+-- name: keep_first_answer(caller, key, verb, input_digest, escalation_id)!
+-- Remember what a caller did with an idempotency key.
+INSERT INTO idempotency (caller, key, verb, input_digest, escalation_id)
+VALUES (:caller, :key, :verb, :input_digest, :escalation_id);

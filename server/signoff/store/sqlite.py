@@ -1,0 +1,259 @@
+"""The embedded default: one SQLite file, shared by any number of processes of one machine.
+
+WAL with synchronous=FULL: a power cut loses nothing that was acknowledged. A SQLite with the WAL-reset race
+(3.7.0 to 3.51.2, fixed in 3.51.3, 3.50.7 and 3.44.6) runs with a rollback journal and synchronous=EXTRA instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+import anyio
+
+from signoff.domain.clock import Clock
+from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
+from signoff.domain.event import NO_EVENT
+from signoff.domain.ids import NewId
+from signoff.store.migrate import migrate_sqlite
+from signoff.store.queries import load_queries
+from signoff.store.reader import Reader
+from signoff.store.unit import Unit
+from signoff.store.waiters import Waiters, Watching
+from signoff.store.writer import Writer
+
+T = TypeVar("T")
+BUSY_MS = 10_000  # another process's batch takes milliseconds; ten seconds means something is wrong
+READERS = 4
+POLL_S = 0.02  # how late a change by another process may be noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a database is run, as read back from it."""
+
+    library: str
+    version: str
+    journal_mode: str
+    synchronous: int
+    """2 is FULL, 3 is EXTRA."""
+
+
+def driver() -> Any:
+    """Return the DB-API module with the newest SQLite: `pysqlite3` where it is installed."""
+    try:
+        return importlib.import_module("pysqlite3")
+    except ImportError:
+        return sqlite3
+
+
+def has_wal_reset_race(version: tuple[int, int, int]) -> bool:
+    """Say whether a SQLite version can corrupt a database in WAL mode when checkpoints race (sqlite.org/wal.html)."""
+    fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return version >= (3, 7) and not fixed
+
+
+def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
+    mode = "ro" if read_only else "rwc"
+    connection = module.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = module.Row
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    if read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def _open_for_writing(module: Any, path: Path) -> tuple[Any, Settings]:
+    """Open the write connection, with its settings set and read back.
+
+    Raises:
+        StoreUnavailable: A setting did not take, so durability is not what it must be.
+    """
+    connection = _connect(module, path, read_only=False)
+    wal = not has_wal_reset_race(module.sqlite_version_info)
+    wanted = ("wal", 2) if wal else ("delete", 3)
+    connection.execute(f"PRAGMA journal_mode={wanted[0]}")
+    connection.execute(f"PRAGMA synchronous={wanted[1]}")
+    for pragma in ("foreign_keys=ON", "recursive_triggers=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if (journal, synchronous) != wanted:
+        connection.close()
+        raise StoreUnavailable(
+            f"SQLite runs with journal_mode={journal}, synchronous={synchronous} instead of {wanted[0]},"
+            f" {wanted[1]}, so writes would not be safe. Is {path.parent} on a network file system?"
+        )
+    return connection, Settings(module.__name__, module.sqlite_version, journal, synchronous)
+
+
+class SqliteStore:
+    """A store in one SQLite file; made by `open_store`."""
+
+    def __init__(
+        self, writer: Writer, readers: list[Reader], *, waiters: Waiters, settings: Settings, path: Path
+    ) -> None:
+        self.settings = settings
+        self.path = path
+        self._writer = writer
+        self._free = list(readers)
+        self._lent = anyio.Semaphore(len(readers))
+        self._waiters = waiters
+
+    async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run a unit of work in a transaction and return what it returned, once that is on disk."""
+        made: T = await self._writer.submit(work)
+        return made
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Reader]:
+        """Lend a connection that reads what is committed."""
+        async with self._lent:
+            reader = self._free.pop()
+            try:
+                yield reader
+            except Exception as error:
+                ours = _translated(error)
+                if ours is None or ours is error:
+                    raise
+                raise ours from error
+            finally:
+                self._free.append(reader)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Reader]:
+        """Lend a connection of its own that sees one unchanging state."""
+        async with open_snapshot(self.path) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def watch(self, escalation_id: str) -> AsyncGenerator[Watching]:
+        """Watch a case for changes by any task or process."""
+        watching = self._waiters.add(escalation_id)
+        try:
+            yield watching
+        finally:
+            self._waiters.remove(escalation_id, watching)
+
+
+@asynccontextmanager
+async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> AsyncGenerator[SqliteStore]:
+    """Open a database, making and migrating it as needed, with its writer running.
+
+    Args:
+        path: The file; its folder exists.
+        log: The log's origin line; a database that names another log is refused.
+
+    Raises:
+        StoreUnavailable: The file cannot be opened, or cannot be written safely.
+        Conflict: The file holds another log than these keys belong to.
+    """
+    module, queries = driver(), load_queries()
+    waiters = Waiters()
+    async with AsyncExitStack() as stack:
+        try:
+            connection, settings = await anyio.to_thread.run_sync(_open_for_writing, module, path)
+            stack.callback(connection.close)
+            await anyio.to_thread.run_sync(migrate_sqlite, connection)
+        except (sqlite3.Error, module.Error, OSError) as error:
+            raise _translated(error) or StoreUnavailable(f"{path} cannot be opened: {error}.") from error
+        writing = await _aio(stack, lambda: connection)
+        await queries.start_log(writing, log=log, prev=NO_EVENT)
+        row = await queries.head(writing)
+        if row["log"] != log:
+            raise Conflict(
+                f"{path} holds the log {row['log']}, the keys are for {log}. Use the keys that made this database."
+            )
+        readers = [
+            Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries)
+            for _ in range(READERS)
+        ]
+        watching = await _aio(stack, lambda: _connect(module, path, read_only=True))
+        writer = Writer(
+            writing, queries, clock=clock, new_id=new_id, translated=_translated, committed=waiters.wake
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            tasks.start_soon(_notice_others, watching, queries, waiters)
+            try:
+                yield SqliteStore(writer, readers, waiters=waiters, settings=settings, path=path)
+            finally:
+                writer.close()
+                with anyio.CancelScope(shield=True):
+                    await writer.finished.wait()
+                tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
+    """Open a database for reading only, as it stands now; no server is needed and nothing is changed.
+
+    Raises:
+        StoreUnavailable: The file is missing or is no database of signoff's.
+    """
+    module = driver()
+    if not path.is_file():
+        raise StoreUnavailable(f"There is no database at {path}.")
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await _aio(stack, lambda: _connect(module, path, read_only=True))
+            await connection.execute_fetchall("BEGIN")
+            await connection.execute_fetchall("SELECT size FROM audit_head")
+        except (sqlite3.Error, module.Error) as error:
+            raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
+        yield Reader(connection, load_queries())
+
+
+async def _aio(stack: AsyncExitStack, connector: Callable[[], Any]) -> Any:
+    connection = aiosqlite.Connection(connector, iter_chunk_size=64)
+    return await stack.enter_async_context(connection)
+
+
+async def _notice_others(connection: Any, queries: Any, waiters: Waiters) -> None:
+    """Wake waiters for changes that other processes wrote."""
+    reader = Reader(connection, queries)
+    while True:
+        await waiters.someone_waits()
+        seen, size = None, 0
+        while waiters.anyone:
+            (row,) = await connection.execute_fetchall("PRAGMA data_version")
+            if seen != row[0]:
+                before = size if seen is not None else max((await reader.head()).size - 1000, 0)
+                seen, size = row[0], (await reader.head()).size
+                waiters.wake(await reader.cases_changed_since(before))
+            await anyio.sleep(POLL_S)
+
+
+def _translated(error: BaseException) -> SignoffError | None:
+    """Return our error for one of SQLite's, None for anything else."""
+    if isinstance(error, SignoffError):
+        return error
+    text = str(error)
+    kind = type(error)
+    if kind.__name__ not in ("OperationalError", "DatabaseError") or kind.__module__ not in (
+        "sqlite3",
+        "pysqlite3.dbapi2",
+        "pysqlite3._sqlite3",
+    ):
+        return None
+    for words, told in (
+        ("disk is full", "The disk is full. Free some space; nothing of this call was stored."),
+        ("readonly", "The database cannot be written (read-only). Check the permissions of the data directory."),
+        ("locked", "Another process holds the database for too long. Nothing was stored; try again."),
+        ("unable to open", "The database cannot be opened. Check that the data directory exists and is writable."),
+        ("disk I/O error", "The disk reports an error. Nothing of this call was stored."),
+        ("malformed", "The database file is damaged. Stop signoff and restore a backup."),
+        ("not a database", "The file is not a database of signoff."),
+    ):
+        if words in text:
+            return StoreUnavailable(told)
+    return None

@@ -1,0 +1,55 @@
+"""The seam between the desk and a database: what a store promises.
+
+Everything that a call acknowledges is on disk. Units of work run one after another, whichever task or process
+they come from; each is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from signoff.store.reader import Reader
+from signoff.store.unit import Unit
+
+T = TypeVar("T")
+
+
+class Watch(Protocol):
+    """Watches one case; made before the case is read, so that no change falls between."""
+
+    async def wait(self, wait_s: float) -> bool:
+        """Sleep until the case changes, at most `wait_s` seconds; True if it did. Wakes may be false."""
+        ...
+
+
+class Store(Protocol):
+    """Durable memory."""
+
+    async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run a unit of work in a transaction and return what it returned, once that is on disk.
+
+        The work runs to its end even if the caller is cancelled, and must not call `write` itself. If it
+        raises, nothing of it is written and the error is raised here.
+
+        Raises:
+            StoreUnavailable: The transaction could not be committed (disk full, read-only, locked).
+        """
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Reader]:
+        """Lend a connection that reads what is committed.
+
+        Raises:
+            StoreUnavailable: The file cannot be read.
+        """
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Reader]:
+        """Lend a connection of its own that sees one unchanging state: for exports and verification."""
+        ...
+
+    def watch(self, escalation_id: str) -> AbstractAsyncContextManager[Watch]:
+        """Watch a case for changes by any task or process."""
+        ...

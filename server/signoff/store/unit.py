@@ -1,0 +1,278 @@
+"""Writing: one unit of work inside the writer's transaction, and `apply`, the only function that writes a case."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from signoff.audit import chain
+from signoff.audit.chain import Head
+from signoff.domain.alert import Alert, AlertDraft
+from signoff.domain.change import Change
+from signoff.domain.clock import to_text
+from signoff.domain.errors import Conflict
+from signoff.domain.escalation import Escalation
+from signoff.domain.event import Draft, commitment
+from signoff.domain.ids import NewId
+from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.store import rows
+from signoff.store.reader import Reader
+
+SALT_BYTES = 32
+
+
+class Batch:
+    """What the units of one transaction share: the log's head, and which cases moved."""
+
+    def __init__(self, head: Head, log: str) -> None:
+        self.head = head
+        self.log = log
+        self.changed: set[str] = set()
+
+
+class Unit(Reader):
+    """One unit of work: all of it is written, or none.
+
+    `now` is read from the clock once, and never stands before the last event.
+    """
+
+    def __init__(self, connection: Any, queries: Any, *, batch: Batch, now: datetime, new_id: NewId) -> None:
+        super().__init__(connection, queries)
+        self._batch = batch
+        self.now = now
+        self.new_id: Callable[[str], str] = lambda prefix: new_id(prefix, now)
+
+    @property
+    def next_seq(self) -> int:
+        """Return the number that the next event will have."""
+        return self._batch.head.size
+
+    async def head(self) -> Head:
+        """Return where the log ends within this transaction."""
+        return self._batch.head
+
+    async def apply(self, change: Change) -> Escalation:
+        """Write a move of a case: the case, its event, payloads, decision, receipt and alerts.
+
+        Raises:
+            Conflict: The case is no longer where the move found it; nothing was written.
+        """
+        case, seq = change.case, self.next_seq
+        data = dict(change.draft.data)
+        if change.receipt is not None:
+            data["receipt"] = rows.receipt_digest(change.receipt)
+        await self.record(
+            Draft(change.draft.type, change.draft.at, change.draft.actor, data, case.id), change.payloads
+        )
+        if case.version == 1:
+            await self._q.add_case(
+                self._connection, **rows.fixed_columns(case), **rows.moving_columns(case), opened_seq=seq
+            )
+        else:
+            moved = await self._q.move_case(self._connection, **rows.moving_columns(case), before=case.version - 1)
+            if moved is None:
+                raise Conflict("The case changed meanwhile. Read it again and retry.")
+        if change.undoes is not None:
+            await self._q.undo_decisions(self._connection, escalation_id=case.id, undone_at=to_text(self.now))
+        if change.decision is not None:
+            taken = change.decision
+            await self._q.add_decision(
+                self._connection,
+                id=taken.id,
+                escalation_id=case.id,
+                seq=seq,
+                choice=taken.answer.choice,
+                person_id=taken.by.person.id,
+                roles=rows.to_json(sorted(taken.by.person.roles)),
+                assurance=taken.by.assurance,
+                decided_at=to_text(self.now),
+            )
+        if change.receipt is not None:
+            await self._q.add_receipt(self._connection, seq=seq, escalation_id=case.id, token=change.receipt)
+        for alert in change.alerts:
+            await self.add_alert(case.id, alert)
+        if change.closes:
+            await self._q.drop_alerts_of_case(
+                self._connection, escalation_id=case.id, done_at=to_text(self.now)
+            )
+            await self._q.revoke_links_of_case(
+                self._connection, escalation_id=case.id, revoked_at=to_text(self.now)
+            )
+        return case
+
+    async def record(self, draft: Draft, payloads: Mapping[str, bytes] | None = None) -> int:
+        """Append an event, with what it commits to, and return its number."""
+        salted = {name: (secrets.token_bytes(SALT_BYTES), body) for name, body in (payloads or {}).items()}
+        data = {**draft.data, **{name: commitment(salt, body) for name, (salt, body) in salted.items()}}
+        placed = Draft(draft.type, max(draft.at, self.now), draft.actor, data, draft.escalation_id)
+        self._batch.head, made = chain.append(self._batch.head, placed, log=self._batch.log)
+        await self._q.add_event(
+            self._connection,
+            seq=made.seq,
+            escalation_id=draft.escalation_id,
+            type=draft.type,
+            at=made.at,
+            leaf=made.leaf_hash,
+            body=made.raw,
+        )
+        for level, index, digest in made.nodes:
+            if level > 0:
+                await self._q.add_node(self._connection, level=level, idx=index, hash=digest)
+        for name, (salt, body) in salted.items():
+            await self._q.add_payload(self._connection, seq=made.seq, field=name, salt=salt, body=body)
+        if draft.escalation_id is not None:
+            self._batch.changed.add(draft.escalation_id)
+        return made.seq
+
+    async def add_checkpoint(self, size: int, note: str) -> None:
+        """Keep a signed tree head."""
+        await self._q.add_checkpoint(self._connection, size=size, note=note, at=to_text(self.now))
+
+    async def add_policy_version(self, digest: str, text: str) -> bool:
+        """Keep a policy; True if it was not kept before."""
+        row = await self._q.add_policy_version(
+            self._connection, digest=digest, text=text, loaded_at=to_text(self.now)
+        )
+        return row is not None
+
+    async def keep_first_answer(
+        self, caller: str, key: str, *, verb: str, input_digest: str, escalation_id: str
+    ) -> None:
+        """Remember what a caller did with an idempotency key."""
+        await self._q.keep_first_answer(
+            self._connection,
+            caller=caller,
+            key=key,
+            verb=verb,
+            input_digest=input_digest,
+            escalation_id=escalation_id,
+        )
+
+    # People and agents
+
+    async def add_agent(self, agent: Agent, key_hash: bytes | None) -> bool:
+        """Add an agent; False if the name is taken."""
+        row = await self._q.add_agent(
+            self._connection,
+            id=agent.id,
+            name=agent.name,
+            key_hash=key_hash,
+            owner=agent.owner,
+            created_at=to_text(agent.created_at),
+        )
+        return row is not None
+
+    async def set_agent_key(self, agent_id: str, key_hash: bytes | None) -> None:
+        """Give an agent another key, or none."""
+        await self._q.set_agent_key(self._connection, id=agent_id, key_hash=key_hash)
+
+    async def add_person(self, person: Person) -> bool:
+        """Add a person; False if the name is taken."""
+        row = await self._q.add_person(
+            self._connection,
+            id=person.id,
+            name=person.name,
+            roles=rows.to_json(sorted(person.roles)),
+            queues=rows.to_json(sorted(person.queues)),
+            addresses=rows.to_json(person.addresses),
+            created_at=to_text(person.created_at),
+        )
+        return row is not None
+
+    async def set_addresses(self, person_id: str, addresses: tuple[str, ...]) -> None:
+        """Send a person's alerts elsewhere from now on."""
+        await self._q.set_addresses(self._connection, id=person_id, addresses=rows.to_json(addresses))
+
+    async def disable_person(self, person_id: str) -> None:
+        """Sign a person out everywhere, for good; their links open nothing."""
+        at = to_text(self.now)
+        await self._q.disable_person(self._connection, id=person_id, disabled_at=at)
+        await self._q.end_sign_ins_of(self._connection, person_id=person_id, ended_at=at)
+        await self._q.revoke_links_of_person(self._connection, person_id=person_id, revoked_at=at)
+
+    async def add_link(self, link: Link) -> None:
+        """Issue a magic link; for a case, it replaces older ones of the same person and address."""
+        if link.escalation_id is not None:
+            await self._q.revoke_links_of(
+                self._connection,
+                escalation_id=link.escalation_id,
+                person_id=link.person_id,
+                address=link.address,
+                revoked_at=to_text(self.now),
+            )
+        await self._q.add_link(
+            self._connection,
+            id=link.id,
+            purpose=link.purpose,
+            secret_hash=link.secret_hash,
+            person_id=link.person_id,
+            escalation_id=link.escalation_id,
+            address=link.address,
+            issued_at=to_text(link.issued_at),
+            expires_at=to_text(link.expires_at),
+        )
+
+    async def spend_link(self, link_id: str) -> bool:
+        """Use a link; False if it was used or revoked first."""
+        row = await self._q.spend_link(self._connection, id=link_id, spent_at=to_text(self.now))
+        return row is not None
+
+    async def add_sign_in(self, token_hash: bytes, session: SignInSession) -> None:
+        """Open a sign-in session."""
+        await self._q.add_sign_in(
+            self._connection,
+            token_hash=token_hash,
+            person_id=session.person_id,
+            assurance=session.assurance,
+            only_case=session.only_case,
+            opened_at=to_text(session.opened_at),
+            expires_at=to_text(session.expires_at),
+        )
+
+    async def end_sign_in(self, token_hash: bytes) -> None:
+        """Sign out."""
+        await self._q.end_sign_in(self._connection, token_hash=token_hash, ended_at=to_text(self.now))
+
+    # The outbox
+
+    async def add_alert(self, escalation_id: str, alert: AlertDraft) -> None:
+        """Put an alert into the outbox."""
+        await self._q.add_alert(
+            self._connection,
+            id=self.new_id("alr"),
+            kind=alert.kind,
+            escalation_id=escalation_id,
+            person_id=alert.person_id,
+            address=alert.address,
+            urgency=alert.urgency,
+            urgency_rank=rows.urgency_rank(alert.urgency),
+            due_at=to_text(alert.due_at),
+        )
+
+    async def lease_alerts(self, owner: str, *, until: datetime, most: int) -> list[Alert]:
+        """Take alerts that are due; each comes with its attempt counted."""
+        found = self._q.lease_alerts(
+            self._connection, now=to_text(self.now), until=to_text(until), owner=owner, most=most
+        )
+        return [rows.alert(row) async for row in found]
+
+    async def finish_alert(self, alert_id: str, owner: str, *, state: str, error: str | None) -> bool:
+        """Record how sending ended; False if the lease was lost or the alert dropped."""
+        row = await self._q.finish_alert(
+            self._connection,
+            id=alert_id,
+            owner=owner,
+            state=state,
+            last_error=error,
+            done_at=to_text(self.now),
+        )
+        return row is not None
+
+    async def delay_alert(self, alert_id: str, owner: str, *, due_at: datetime, error: str) -> bool:
+        """Try again later; False if the lease was lost or the alert dropped."""
+        row = await self._q.delay_alert(
+            self._connection, id=alert_id, owner=owner, due_at=to_text(due_at), last_error=error
+        )
+        return row is not None
