@@ -1,0 +1,191 @@
+"""The policy file as values: its defaults, masks, queues and triggers, each checked on its own.
+
+What needs the text itself (positions, expressions, ids that name one another) is checked in `triggers/load.py`.
+Models are strict: `"3"` is not 3, and an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+
+from signoff.domain.clock import parse_duration
+from signoff.domain.people import ROLES, Role
+from signoff.domain.verdict import Category, Outcome, Requirement, Urgency
+
+DEFAULT_QUEUE = "default"
+MAX_DURATION = timedelta(days=365)  # far from the end of datetime's range, whatever it is added to
+MAX_APPROVALS = 10
+MAX_EXPRESSION_CHARS = 2000
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MASK_PART = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*|\*)((?:\[\*\])*)")
+
+
+def _duration(given: Any) -> Any:
+    if isinstance(given, timedelta):
+        return given
+    if not isinstance(given, str):
+        raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")  # noqa: TRY004
+    made = parse_duration(given)
+    if made > MAX_DURATION:
+        raise ValueError("longer than 365 days")
+    return made
+
+
+def _version(given: Any) -> Any:
+    if isinstance(given, bool) or given != 1:  # True == 1 in Python
+        raise ValueError("this signoff reads version 1")
+    return given
+
+
+def _id(text: str) -> str:
+    if _ID.fullmatch(text) is None:
+        raise ValueError(
+            "use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
+        )
+    return text
+
+
+def _line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("write one line of plain text")
+    return text
+
+
+def _alert_target(text: str) -> str:
+    kind, _, who = text.partition(":")
+    if kind == "role" and who in ROLES:
+        return text
+    if kind == "role":
+        raise ValueError(f"there is no role '{who[:40]}'; the roles are {', '.join(ROLES)}")
+    if kind == "person" and who.strip() == who and who:
+        return text
+    raise ValueError("write role:<role> or person:<name>")
+
+
+def _mask_path(text: str) -> str:
+    parts = text.split(".")
+    if len(parts) < 2 or parts[0] not in ("action", "bundle") or not all(map(_MASK_PART.fullmatch, parts)):
+        raise ValueError(
+            "write a path such as bundle.subject.iban or bundle.messages[*].content, "
+            "starting with action. or bundle."
+        )
+    if parts[0] == "action" and parts[1] != "arguments":
+        raise ValueError("under action, only action.arguments can be masked")
+    return text
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Id = Annotated[str, Field(strict=True), AfterValidator(_id)]
+Line = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_line)]
+Expression = Annotated[str, Field(strict=True, min_length=1)]
+Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_line)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Defaults(_Part):
+    """What holds where a trigger says nothing."""
+
+    unmatched: Outcome = "allow"
+    """The verdict where no trigger fires."""
+    on_error: Literal["escalate", "deny"] = "escalate"
+    """How a trigger acts that cannot be evaluated; never `allow`."""
+    approve_within: Duration = timedelta(minutes=30)
+    on_deadline: Literal["expire", "next_tier"] = "expire"
+    approval_valid_for: Duration = timedelta(minutes=10)
+
+
+class Mask(_Part):
+    """One place in the action's arguments or the bundle, and the roles that do not see it."""
+
+    path: Annotated[str, Field(strict=True, max_length=300), AfterValidator(_mask_path)]
+    hide_from: Annotated[tuple[Role, ...], Field(min_length=1)]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the path's steps, root first; `*` stands for every member or every item."""
+        return tuple(self.path.replace("[*]", ".*").split("."))
+
+
+class Tier(_Part):
+    """Who is alerted, and how long after the case was opened."""
+
+    after: Duration | None = None
+    """None in the first tier, which is alerted at once."""
+    alert: Annotated[
+        tuple[Annotated[str, Field(strict=True), AfterValidator(_alert_target)], ...], Field(min_length=1)
+    ]
+    """`role:<role>` or `person:<name>`, one entry per target."""
+
+
+class Queue(_Part):
+    """Where escalations wait; one tier at least, in the order they are alerted."""
+
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+
+
+class Require(_Part):
+    """What an approval must bring; what is left out is `Requirement`'s default."""
+
+    role: Literal["operator", "supervisor"] = "operator"
+    approvals: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
+    assurance: Literal["client", "link", "session", "passkey"] = "link"
+    separation: StrictBool = False
+    reason: StrictBool = False
+
+    def as_requirement(self) -> Requirement:
+        """Return the value that verdicts carry."""
+        return Requirement(self.role, self.approvals, self.assurance, self.separation, self.reason)
+
+
+class Trigger(_Part):
+    """One rule: for which tools, when, and then what."""
+
+    id: Id
+    title: Line | None = None
+    category: Category = "policy"
+    tools: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
+    """Tool names, case-sensitive; `*` stands for any run of characters. None: every tool."""
+    when: Expression | None = None
+    """CEL; None: always."""
+    then: Outcome
+    queue: Id | None = None
+    urgency: Urgency = "normal"
+    require: Require = Require()
+    explain: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_EXPRESSION_CHARS)] | None = None
+    mode: Literal["enforce", "shadow"] = "enforce"
+    suppresses: tuple[Id, ...] = ()
+    """Only for `then: allow`: the ids of triggers that do not count where this one matches."""
+    approve_within: Duration | None = None
+    approval_valid_for: Duration | None = None
+
+
+class Policy(_Part):
+    """A whole policy file."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    defaults: Defaults = Defaults()
+    masks: tuple[Mask, ...] = ()
+    queues: dict[Id, Queue] = Field(default_factory=dict)
+    """By name. `queue_named` also knows `default`, which always exists."""
+    signals: dict[Id, dict[str, Any]] = Field(default_factory=dict)
+    """By name: the kind and its options, checked where the kinds are known."""
+    triggers: tuple[Trigger, ...] = ()
+
+    def queue_named(self, name: str) -> Queue:
+        """Return a queue; an unknown one, of a policy long replaced, is served like `default`."""
+        found = self.queues.get(name) or self.queues.get(DEFAULT_QUEUE)
+        return found or Queue(tiers=(Tier(alert=("role:operator",)),))
+
+    def masks_for(self, roles: Iterable[Role]) -> tuple[Mask, ...]:
+        """Return the masks that hide something from a person: roles add up, so one role that sees is enough."""
+        held = frozenset(roles)
+        return tuple(mask for mask in self.masks if held <= frozenset(mask.hide_from))
