@@ -130,6 +130,7 @@ def test_public_files_keep_the_keys_of_before(keys: Keys) -> None:
 
     public = load_public(keys.directory)
     assert public.log == (keys.log.verifier, renewed.log.verifier)
+    assert public.receipts is not None
     assert public.receipts["keys"] == [keys.receipt.jwk, renewed.receipt.jwk]
 
 

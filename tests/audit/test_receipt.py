@@ -17,6 +17,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from signoff.audit.keys import Jwks, ReceiptKey
 from signoff.audit.receipt import Decider, Receipt, ReceiptInvalid, issue, key_set, read, verify
+from signoff.domain.canonical import canonical
 from signoff.domain.errors import InvalidRequest
 
 NOW = datetime(2026, 11, 23, 20, 31, 5, tzinfo=UTC)
@@ -60,7 +61,7 @@ def signed(fields: object, *, key: ReceiptKey = KEY, **header: object) -> str:
     """A token as a stranger would make it, with whatever fields and header."""
     head = {"alg": "Ed25519", "kid": key.kid, "typ": "signoff-receipt+jwt", **header}
     head = {name: value for name, value in head.items() if value is not None}
-    payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+    payload = fields if isinstance(fields, bytes) else canonical(fields)
     covered = f"{base64url(json.dumps(head).encode())}.{base64url(payload)}"
     return f"{covered}.{base64url(key.private.sign(covered.encode()))}"
 
@@ -187,10 +188,11 @@ def signed_with_the_public_key() -> str:
         "x" * 30_000,
         unsigned(),
         signed_with_the_public_key(),
+        signed(json.dumps(FIELDS).encode()),
         signed(b"[]"),
         signed(b"nonsense"),
         signed(b"\xff"),
-        signed(json.dumps(FIELDS).replace('"iss"', '"iss": "twice", "iss"').encode()),
+        signed(canonical(FIELDS).replace(b'"iss"', b'"iss":"twice","iss"')),
     ],
 )
 def test_anything_else_is_no_receipt(token: str) -> None:

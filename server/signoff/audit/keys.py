@@ -143,7 +143,9 @@ class PublicKeys:
     """What a verifier needs, and all it needs."""
 
     log: tuple[VerifierKey, ...]
-    receipts: Jwks
+    """One at least; all have the log's name."""
+    receipts: Jwks | None
+    """None: receipts are compared with the log, which holds their digests, and their own signatures are not checked."""
 
 
 def public_jwk(public: bytes) -> dict[str, str]:

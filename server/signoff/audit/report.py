@@ -42,7 +42,8 @@ class Report:
     newest: Checkpoint | None
     """The largest checkpoint that matches; events after it are chained but not signed yet."""
     problems: tuple[Problem, ...]
-    """The first ones in the order of the log, at most `PROBLEMS_KEPT`; those beside the log come last."""
+    """The first ones in the order of the log, at most `PROBLEMS_KEPT`. Those of cases come after those of events
+    where they may follow from them, and those beside the log last."""
     problem_count: int
 
     @property
