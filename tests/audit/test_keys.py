@@ -25,6 +25,7 @@ from signoff.audit.keys import (
     KeyMissing,
     Keys,
     create_keys,
+    last_signed,
     load_keys,
     load_public,
 )
@@ -173,6 +174,7 @@ def test_a_growing_log_is_signed_and_remembered(keys: Keys) -> None:
 
     assert verify_note(first, [keys.log.verifier]).size == 3
     assert CheckpointSigner(keys).last() == verify_note(second, [keys.log.verifier])
+    assert last_signed(keys.directory) == second
     assert signer.sign(5, ROOTS[1]) == second
 
 

@@ -215,6 +215,15 @@ def load_public(directory: Path) -> PublicKeys:
     return PublicKeys(verifiers, _parse_jwks(_read(receipts), receipts))
 
 
+def last_signed(directory: Path) -> str | None:
+    """Return the last checkpoint that the log's key signed, as a note not yet checked; None before the first.
+
+    It lies outside the database, so it shows a verifier that the database is an older copy.
+    """
+    path = directory / LAST_SIGNED
+    return _read(path) if path.exists() else None
+
+
 def _parse_jwks(text: str, path: Path) -> Jwks:
     try:
         keys = orjson.loads(text)["keys"]
@@ -244,13 +253,13 @@ class CheckpointSigner:
         Raises:
             KeyInvalid: The file that remembers it is damaged.
         """
-        path = self._directory / LAST_SIGNED
-        if not path.exists():
+        note = last_signed(self._directory)
+        if note is None:
             return None
         try:
-            return verify_note(_read(path), [self._key.verifier])
+            return verify_note(note, [self._key.verifier])
         except CheckpointInvalid as error:
-            raise KeyInvalid(path, str(error)) from None
+            raise KeyInvalid(self._directory / LAST_SIGNED, str(error)) from None
 
     def sign(self, size: int, root: bytes) -> str:
         """Return the signed note for a tree head that is already durable in the store.

@@ -259,6 +259,8 @@ class Verifier:
     def _check_receipt(self, token: str, folded: Folded, row: CaseRow) -> None:
         seq, fields = folded.source_of("receipt"), folded.fields
         decision = {
+            # What the policy decides is stated by the opening event, which has no assurance.
+            **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
             "iss": self._origin,
             "sub": row.escalation_id,
             "aud": fields["agent_id"],
@@ -266,7 +268,6 @@ class Verifier:
             "action_digest": fields.get("final_digest"),
             "proposed_digest": fields.get("action_digest"),
             "policy_digest": fields.get("policy_digest"),
-            "assurance": fields.get("assurance"),
             "audit_seq": seq,
         }
         stated = unverified_fields(token)
@@ -408,7 +409,7 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
         return None
     if type(record) is not dict or len(raw) > MAX_EVENT_BYTES or not _is_canonical(record, raw):
         return None
-    if not _REQUIRED <= record.keys() <= _FIELDS:
+    if record.keys() != _FIELDS and record.keys() != _REQUIRED:
         return None
     kinds = (type(record["type"]), type(record["at"]), type(record["data"]), type(record["actor"]))
     return record if kinds == (str, str, dict, dict) else None
