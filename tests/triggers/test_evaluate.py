@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from signoff.domain.verdict import Requirement, Verdict
-from signoff.triggers.compile import Glob, index_rules
+from signoff.triggers.compile import MAX_PLANS, Glob, index_rules
 from signoff.triggers.evaluate import Facts, evaluate
 from signoff.triggers.load import load_policy
 
@@ -278,3 +278,14 @@ def test_a_panic_in_the_engine_is_an_error_like_any_other(then: str, acts: str) 
     verdict = evaluate(replace(loaded, index=index), facts)
 
     assert (verdict.outcome, verdict.fired[0].reason) == (acts, "error: the rule engine failed")
+
+
+def test_tool_names_that_an_agent_makes_up_do_not_fill_the_memory() -> None:
+    loaded = load_policy("version: 1\ntriggers: [{id: a, tools: ['x*'], then: deny}]", source="p")
+
+    plans = {id(loaded.index.plan(f"x{number}")) for number in range(1000)}
+
+    assert len(plans) == 1
+    for number in range(5000):
+        loaded.index.plan(f"y{number}")
+    assert len(loaded.index._plans) <= MAX_PLANS

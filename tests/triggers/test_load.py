@@ -196,3 +196,38 @@ def test_a_damaged_policy_loads_or_says_where(at: int, character: str, cut: int)
     damaged = DESIGN[:at] + character + DESIGN[at + cut :]
 
     assert all(problem.startswith("p:") for problem in problems_of(damaged))
+
+
+def test_a_mask_hides_only_from_people_all_of_whose_roles_it_names() -> None:
+    policy = load_policy(DESIGN, source="p").policy
+
+    assert [mask.parts for mask in policy.masks_for(["operator"])] == [("bundle", "subject", "iban")]
+    assert policy.masks_for(["operator", "supervisor"]) == ()
+    assert len(policy.masks_for([])) == 1
+
+
+def test_a_mask_may_name_every_item_of_a_list() -> None:
+    policy = load_policy(
+        'version: 1\nmasks: [{path: "bundle.messages[*].content", hide_from: [auditor]}]', source="p"
+    ).policy
+
+    assert policy.masks[0].parts == ("bundle", "messages", "*", "content")
+    assert (
+        "starting with action. or bundle."
+        in problems("version: 1\nmasks: [{path: subject, hide_from: [auditor]}]")[0]
+    )
+    assert (
+        "only action.arguments"
+        in problems("version: 1\nmasks: [{path: action.tool, hide_from: [auditor]}]")[0]
+    )
+
+
+def test_the_default_queue_alerts_every_operator_unless_the_policy_says_otherwise() -> None:
+    plain = load_policy("version: 1", source="p").policy
+    own = load_policy(
+        "version: 1\nqueues: {default: {tiers: [{alert: [role:supervisor]}]}}", source="p"
+    ).policy
+
+    assert plain.queue_named("default").tiers[0].alert == ("role:operator",)
+    assert own.queue_named("default").tiers[0].alert == ("role:supervisor",)
+    assert own.queue_named("a queue of an older policy") == own.queue_named("default")

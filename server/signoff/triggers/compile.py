@@ -69,6 +69,8 @@ class Index:
     exact: dict[str, tuple[int, ...]]
     globs: tuple[tuple[Glob, int], ...]
     _plans: dict[str, Plan] = field(default_factory=dict, repr=False, compare=False)
+    _shared: dict[tuple[int, ...], Plan] = field(default_factory=dict, repr=False, compare=False)
+    """Plans by their rules: a thousand tool names that match the same rules share one plan."""
 
     def plan(self, tool: str) -> Plan:
         """Return the plan for a tool, made at its first use."""
@@ -77,19 +79,26 @@ class Index:
             return known
         numbers = {*self.everywhere, *self.exact.get(tool, ())}
         numbers.update(number for glob, number in self.globs if glob.matches(tool))
-        rules = tuple(self.rules[number] for number in sorted(numbers))
+        ordered = tuple(sorted(numbers))
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+            self._shared.clear()
+        made = self._shared.get(ordered)
+        if made is None:
+            made = self._shared[ordered] = self._made(ordered)
+        self._plans[tool] = made
+        return made
+
+    def _made(self, numbers: tuple[int, ...]) -> Plan:
+        rules = tuple(self.rules[number] for number in numbers)
         conditions = [rule.condition for rule in rules if rule.condition is not None]
         reads = dict.fromkeys(path for condition in conditions for path in condition.reads)
         asks = dict.fromkeys(path for condition in conditions for path in condition.asks)
-        made = Plan(
+        return Plan(
             rules,
             tuple((self.values[path], path) for path in reads),
             tuple((self.presences[path], path) for path in asks),
         )
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[tool] = made
-        return made
 
 
 def index_rules(rules: tuple[Rule, ...], *, values: dict[Path, str], presences: dict[Path, str]) -> Index:

@@ -1,7 +1,7 @@
 """The CEL engine, loaded without the rest of its package.
 
 `import cel` also imports the package's terminal program with its REPL (typer, rich, prompt_toolkit): 200 ms,
-against 3 ms for the extension alone (measured 2026-11-24), and every `signoff mcp` start would pay for it.
+against 10 ms for the extension alone (measured 2026-11-24), and every `signoff mcp` start would pay for it.
 """
 
 from __future__ import annotations
