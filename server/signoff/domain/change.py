@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from signoff.domain.alert import AlertDraft
+from signoff.domain.case import Escalation
 from signoff.domain.decision import Answer
 from signoff.domain.event import Draft
 from signoff.domain.people import SignIn
-
-if TYPE_CHECKING:
-    from signoff.domain.escalation import Escalation
 
 
 @dataclass(frozen=True, slots=True)

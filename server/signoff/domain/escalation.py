@@ -10,81 +10,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from signoff.domain.action import action_digest, modified_arguments
+from signoff.domain.case import STATUSES, Approval, Escalation, Outcome, Status
 from signoff.domain.change import Change, Taken
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Answer, decision_payload
 from signoff.domain.errors import AlreadyDecided, ClaimRefused, Conflict, Forbidden, InvalidRequest
 from signoff.domain.event import SYSTEM, Actor, Draft
 from signoff.domain.people import ASSURANCES, Agent, Assurance, SignIn, check_may_decide
-from signoff.domain.verdict import Requirement, Urgency, Verdict
+from signoff.domain.verdict import Urgency, Verdict
 
-Status = Literal["pending", "approved", "modified", "rejected", "expired", "cancelled"]
-STATUSES: tuple[Status, ...] = ("pending", "approved", "modified", "rejected", "expired", "cancelled")
-Outcome = Literal["succeeded", "failed", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """One of several approvals that a case needs."""
-
-    person_id: str
-    roles: tuple[str, ...]
-    assurance: Assurance
-    at: datetime
-    final_digest: str
-    """What this person agreed to run; approvals count together only for the same digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """One case as it stands; the bundle lies beside it."""
-
-    id: str
-    agent_id: str
-    version: int
-    status: Status
-    tool: str
-    server: str | None
-    summary: str
-    """The agent's claim in one line; agent text."""
-    action_digest: str
-    """Of the action as proposed, over its unmasked arguments."""
-    masked: tuple[str, ...]
-    """Where in action and bundle a secret was masked; `action.arguments…` there means no modification."""
-    policy_digest: str
-    triggers: tuple[str, ...]
-    queue: str
-    urgency: Urgency
-    tier: int
-    require: Requirement
-    opened_at: datetime
-    deadline_at: datetime
-    approval_valid_for: timedelta
-    approvals: tuple[Approval, ...] = ()
-    decided_at: datetime | None = None
-    decided_by: tuple[str, ...] = ()
-    """Person ids; empty while undecided, and for what the policy decided."""
-    assurance: Assurance | None = None
-    final_digest: str | None = None
-    """Of the action that may run; None unless approved or modified."""
-    release_at: datetime | None = None
-    """Until then the decision can be taken back and the agent is told `pending`."""
-    valid_until: datetime | None = None
-    """Until then the approval can be claimed."""
-    claimed_at: datetime | None = None
-    outcome: Outcome | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Say whether people can still decide."""
-        return self.status == "pending"
-
-    def released(self, now: datetime) -> bool:
-        """Say whether the agent may know how the case ended."""
-        return not self.is_open and (self.release_at is None or now >= self.release_at)
+__all__ = [
+    "STATUSES",
+    "Approval",
+    "Escalation",
+    "Outcome",
+    "Proposed",
+    "Request",
+    "Status",
+    "already_decided",
+    "cancelled",
+    "check_open",
+    "claimed",
+    "decided",
+    "expired",
+    "opened",
+    "outcome_reported",
+    "undone",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +110,9 @@ def opened(
         "urgency": case.urgency,
         "require": case.require.as_json(),
         "deadline_at": to_text(case.deadline_at),
+        "assurance": case.assurance,
+        "release_at": to_text(case.release_at) if case.release_at else None,
+        "valid_until": to_text(case.valid_until) if case.valid_until else None,
     }
     draft = Draft("escalation.opened", now, agent.actor, data, case_id)
     return Change(case, draft, payloads={"bundle": request.document}, closes=not case.is_open)

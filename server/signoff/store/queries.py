@@ -47,7 +47,9 @@ class OneHopAdapter:
 
 def load_queries() -> Any:
     """Load every query; a name that stands in two files is an error."""
-    adapter: Callable[[], Any] = OneHopAdapter  # aiosql's protocol asks for cursors and scripts too; we use neither
+    adapter: Callable[[], Any] = (
+        OneHopAdapter  # aiosql's protocol asks for cursors and scripts too; we use neither
+    )
     made = Queries(adapter())
     for name in FILES:
         text = (files("signoff.store") / "sql" / name).read_text(encoding="utf-8")

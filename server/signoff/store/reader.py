@@ -41,8 +41,12 @@ class Reader:
 
     async def events_of_case(self, escalation_id: str) -> list[tuple[int, bytes]]:
         """Return number and bytes of every event of a case, in order."""
+        return [(seq, body) for seq, _, body in await self.typed_events_of_case(escalation_id)]
+
+    async def typed_events_of_case(self, escalation_id: str) -> list[tuple[int, str, bytes]]:
+        """Return number, type and bytes of every event of a case, in order."""
         found = self._q.events_of_case(self._connection, escalation_id=escalation_id)
-        return [(row["seq"], bytes(row["body"])) async for row in found]
+        return [(row["seq"], row["type"], bytes(row["body"])) async for row in found]
 
     async def count_events_of_case(self, escalation_id: str, type_: str, since: datetime) -> int:
         """Return how often something happened to a case since an instant."""
@@ -103,6 +107,15 @@ class Reader:
         """Return the receipt that goes with an event."""
         row = await self._q.receipt_of_event(self._connection, seq=seq)
         return None if row is None else row["token"]
+
+    async def receipt_of_opening(self, escalation_id: str) -> str | None:
+        """Return the receipt of a case that the policy decided at once."""
+        row = await self._q.receipt_of_opening(self._connection, escalation_id=escalation_id)
+        return None if row is None else row["token"]
+
+    async def last_seq_of_case(self, escalation_id: str) -> int:
+        """Return the number of a case's last event."""
+        return int((await self._q.last_seq_of_case(self._connection, escalation_id=escalation_id))["seq"])
 
     async def pending_cases(self, most: int) -> list[Escalation]:
         """Return cases that wait: most urgent first, then least time left."""
@@ -229,7 +242,8 @@ class Reader:
         while True:
             found = self._q.payloads_from(self._connection, seq=seq, field=field, most=PAYLOAD_PAGE)
             page = [
-                PayloadRow(row["seq"], row["field"], bytes(row["salt"]), bytes(row["body"])) async for row in found
+                PayloadRow(row["seq"], row["field"], bytes(row["salt"]), bytes(row["body"]))
+                async for row in found
             ]
             if not page:
                 return

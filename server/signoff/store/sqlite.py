@@ -247,9 +247,15 @@ def _translated(error: BaseException) -> SignoffError | None:
         return None
     for words, told in (
         ("disk is full", "The disk is full. Free some space; nothing of this call was stored."),
-        ("readonly", "The database cannot be written (read-only). Check the permissions of the data directory."),
+        (
+            "readonly",
+            "The database cannot be written (read-only). Check the permissions of the data directory.",
+        ),
         ("locked", "Another process holds the database for too long. Nothing was stored; try again."),
-        ("unable to open", "The database cannot be opened. Check that the data directory exists and is writable."),
+        (
+            "unable to open",
+            "The database cannot be opened. Check that the data directory exists and is writable.",
+        ),
         ("disk I/O error", "The disk reports an error. Nothing of this call was stored."),
         ("malformed", "The database file is damaged. Stop signoff and restore a backup."),
         ("not a database", "The file is not a database of signoff."),

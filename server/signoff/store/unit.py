@@ -71,7 +71,9 @@ class Unit(Reader):
                 self._connection, **rows.fixed_columns(case), **rows.moving_columns(case), opened_seq=seq
             )
         else:
-            moved = await self._q.move_case(self._connection, **rows.moving_columns(case), before=case.version - 1)
+            moved = await self._q.move_case(
+                self._connection, **rows.moving_columns(case), before=case.version - 1
+            )
             if moved is None:
                 raise Conflict("The case changed meanwhile. Read it again and retry.")
         if change.undoes is not None:

@@ -112,7 +112,7 @@ class Writer:
                     self._connection, size=head.size, prev=head.prev, edge=b"".join(head.edge), at=head.at
                 )
             await self._execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 -- the outermost loop: everyone in line hears of it
+        except BaseException as error:
             await self._give_up(error, ran)
             if not isinstance(error, Exception):
                 raise
@@ -131,7 +131,7 @@ class Writer:
         try:
             unit = Unit(self._connection, self._q, batch=batch, now=now, new_id=self._new_id)
             job.result = await job.work(unit)
-        except Exception as error:  # noqa: BLE001 -- handed to the caller as it is
+        except Exception as error:
             if not self._connection.in_transaction:
                 raise  # the database threw the whole transaction away (disk full, I/O error)
             await self._execute("ROLLBACK TO unit")
@@ -146,7 +146,9 @@ class Writer:
                     await self._execute("ROLLBACK")
             finally:
                 if not ran and self._line:
-                    ran = [self._line.popleft()]  # BEGIN failed: the first in line learns it, the next tries anew
+                    ran = [
+                        self._line.popleft()
+                    ]  # BEGIN failed: the first in line learns it, the next tries anew
                 ours = self._translated(error) or StoreUnavailable(
                     "The store failed while writing. Nothing was written; try again."
                 )

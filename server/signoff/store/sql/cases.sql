@@ -92,3 +92,11 @@ SELECT verb, input_digest, escalation_id FROM idempotency WHERE caller = :caller
 -- Remember what a caller did with an idempotency key.
 INSERT INTO idempotency (caller, key, verb, input_digest, escalation_id)
 VALUES (:caller, :key, :verb, :input_digest, :escalation_id);
+
+-- name: receipt_of_opening(escalation_id)^
+-- The receipt of a case that the policy decided at once.
+SELECT r.token FROM escalation e JOIN receipt r ON r.seq = e.opened_seq WHERE e.id = :escalation_id;
+
+-- name: last_seq_of_case(escalation_id)^
+-- The number of a case's last event.
+SELECT MAX(seq) AS seq FROM audit_event WHERE escalation_id = :escalation_id;

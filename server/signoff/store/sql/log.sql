@@ -34,7 +34,7 @@ SELECT seq, body FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
 
 -- name: events_of_case(escalation_id)
 -- Everything that happened to one case.
-SELECT seq, body FROM audit_event WHERE escalation_id = :escalation_id ORDER BY seq;
+SELECT seq, type, body FROM audit_event WHERE escalation_id = :escalation_id ORDER BY seq;
 
 -- name: count_events_of_case(escalation_id, type, since)^
 -- How often something happened to a case lately.

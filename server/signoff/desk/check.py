@@ -1,0 +1,63 @@
+"""Ask the policy, without opening a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from signoff.desk.desk import Desk
+from signoff.domain.action import Action
+from signoff.domain.bundle import Material
+from signoff.domain.errors import Forbidden
+from signoff.domain.people import Agent
+from signoff.domain.verdict import Verdict
+from signoff.triggers.evaluate import Facts, evaluate
+
+_NEXT_STEP = {
+    "allow": "No approval is needed. Run the action.",
+    "escalate": "Do not run the action yet. Call request_approval with the same action and your whole bundle.",
+    "deny": "The policy forbids this action. Do not run it; tell the user why, or choose another way.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the policy says of an action that nobody has been asked about."""
+
+    verdict: Verdict
+    next_step: str
+
+
+async def check_triggers(desk: Desk, agent: Agent, action: Action, material: Material) -> Checked:
+    """Return the verdict on an action; nothing is stored and nobody is alerted.
+
+    Raises:
+        InvalidRequest: Input without one canonical form.
+        LimitExceeded: Input over a limit.
+        Forbidden: The agent is paused.
+    """
+    check_not_paused(agent)
+    facts = facts_of(agent, action.checked(), material.checked(), now=desk.clock.now())
+    verdict = evaluate(desk.policy.current(), facts)
+    return Checked(verdict, _NEXT_STEP[verdict.outcome])
+
+
+def facts_of(agent: Agent, action: Action, material: Material, *, now: datetime) -> Facts:
+    """Return what a policy is evaluated over."""
+    return Facts(
+        action=action.model_dump(mode="json", exclude_none=True),
+        bundle=material.as_json(),
+        agent={"id": agent.id, "name": agent.name, "owner": agent.owner},
+        session={},
+        now=now,
+    )
+
+
+def check_not_paused(agent: Agent) -> None:
+    """Refuse a paused agent.
+
+    Raises:
+        Forbidden: It is paused.
+    """
+    if agent.paused_at is not None:
+        raise Forbidden("This agent is paused by its operators. Stop, and tell the user.")

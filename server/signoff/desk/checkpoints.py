@@ -1,0 +1,102 @@
+"""Sign what is durable, and prove what is signed."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import anyio
+
+from signoff.audit import merkle
+from signoff.audit.checkpoint import Checkpoint, parse_checkpoint, parse_note
+from signoff.audit.keys import CheckpointRefused
+from signoff.desk.desk import Desk
+from signoff.domain.errors import StoreUnavailable
+from signoff.store.reader import Reader
+from signoff.store.unit import Unit
+
+TRIES = 5  # another process may sign a larger tree between our read and our signature
+
+
+async def publish_checkpoint(desk: Desk) -> str | None:
+    """Sign the log as it stands on disk and keep the signed note; None while the log is empty.
+
+    Raises:
+        StoreUnavailable: The log is smaller than, or different from, one that was signed before: the database
+            is an old copy or was changed, and nothing more is signed until that is settled.
+    """
+    for _ in range(TRIES):
+        async with desk.store.reading() as reader:
+            head, newest = await reader.head(), await reader.newest_checkpoint()
+        if head.size == 0:
+            return None
+        if newest is not None and newest[0] == head.size:
+            return newest[1]
+        try:
+            note = await anyio.to_thread.run_sync(desk.signer.sign, head.size, head.root)
+        except CheckpointRefused:
+            continue
+
+        async def keep(unit: Unit, size: int = head.size, note: str = note) -> None:
+            await unit.add_checkpoint(size, note)
+
+        await desk.store.write(keep)
+        return note
+    raise StoreUnavailable(
+        "The audit log on disk is behind a checkpoint that was signed before, so nothing is released."
+        " Was an old copy of the database restored? Run `signoff audit verify`."
+    )
+
+
+async def cover(desk: Desk, seq: int) -> str:
+    """Return a signed checkpoint that covers an event, making one if none does yet.
+
+    Raises:
+        StoreUnavailable: None can be made.
+    """
+    async with desk.store.reading() as reader:
+        newest = await reader.newest_checkpoint()
+    if newest is not None and newest[0] > seq:
+        return newest[1]
+    note = await publish_checkpoint(desk)
+    if note is None:
+        raise StoreUnavailable("The audit log is empty though this case is not; nothing is released.")
+    return note
+
+
+def checkpoint_of(note: str) -> Checkpoint:
+    """Return what a signed note of our own states; its signature is not checked again."""
+    return parse_checkpoint(parse_note(note).text)
+
+
+async def footer(reader: Reader) -> str:
+    """Return the newest checkpoint as alerts carry it: `audit 137 eH22nAG2`, size and start of the root."""
+    newest = await reader.newest_checkpoint()
+    if newest is None:
+        return "audit 0"
+    root = base64.b64encode(checkpoint_of(newest[1]).root).decode()
+    return f"audit {newest[0]} {root[:8]}"
+
+
+async def prove_events(reader: Reader, events: list[tuple[int, bytes]], note: str) -> dict[str, Any]:
+    """Return events with the proof of each that the signed tree holds it.
+
+    Returns:
+        `checkpoint` (the signed note) and `events`: `seq`, `event` (its exact bytes as text), `leaf_hash`
+        (hex) and `inclusion` (base64 hashes, lowest first; RFC 6962 §2.1.1). An event that is newer than the
+        checkpoint has no `inclusion`.
+    """
+    size = checkpoint_of(note).size
+    made = []
+    for seq, body in events:
+        entry: dict[str, Any] = {
+            "seq": seq,
+            "event": body.decode(),
+            "leaf_hash": merkle.leaf_hash(body).hex(),
+        }
+        if seq < size:
+            plan = merkle.plan_inclusion(seq, size)
+            proof = plan.proof(await reader.nodes(plan.nodes))
+            entry["inclusion"] = [base64.b64encode(one).decode() for one in proof]
+        made.append(entry)
+    return {"checkpoint": note, "events": made}

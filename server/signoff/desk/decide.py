@@ -1,0 +1,114 @@
+"""Take a person's decision, or take it back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from signoff.desk.desk import Desk
+from signoff.desk.look import CaseView, view_of
+from signoff.desk.receipts import with_receipt
+from signoff.desk.responses import check_response
+from signoff.domain.decision import Answer
+from signoff.domain.errors import AlreadyDecided, Forbidden, Stale
+from signoff.domain.escalation import Escalation, Proposed, decided, expired, undone
+from signoff.domain.people import SignIn
+from signoff.store.reader import Reader
+from signoff.store.unit import Unit
+
+AFTER_UNDO = timedelta(minutes=5)
+"""Time to decide again after taking a decision back."""
+
+
+async def decide(
+    desk: Desk, sign_in: SignIn, escalation_id: str, answer: Answer, *, version: int, view_digest: str
+) -> CaseView:
+    """Take a decision, and return the case after it, once it is on disk with its receipt.
+
+    Args:
+        version: Of the case as the page showed it.
+        view_digest: Of the view that the page showed.
+
+    Raises:
+        NotFound: Not this person's to see.
+        AlreadyDecided: Someone was first; `status` and `decided_by` (names) say how it ended.
+        Stale: The case changed since the page was shown; nothing was decided.
+        Forbidden: This person may not decide it, or change what is hidden from them.
+        StepUpNeeded: It needs a surer sign-in.
+        InvalidRequest: Names the field at fault: note, arguments or response.
+    """
+
+    async def move(unit: Unit) -> Escalation | AlreadyDecided:
+        view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
+        case = view.case
+        if case.is_open and unit.now >= case.deadline_at:
+            await unit.apply(expired(case, now=unit.now))
+            return AlreadyDecided(case.id, "expired", "")
+        if not case.is_open:
+            raise await _lost(unit, case)
+        if (version, view_digest) != (case.version, view.view_digest):
+            raise Stale("The case changed after this page was shown. Look at it again, then decide.")
+        answer.checked(reason_required=case.require.reason)
+        if answer.arguments is not None and any(one.startswith("action.arguments") for one in view.hidden):
+            raise Forbidden(
+                "Some arguments are hidden from you, so you cannot change them. Hand the case over."
+            )
+        if answer.choice != "reject" or answer.response is not None:
+            check_response(view.document.get("response_schema"), answer.response)
+        agent = await unit.agent(case.agent_id)
+        decision_id = unit.new_id("dec")
+        proposed = view.document["action"]["arguments"]
+        change = decided(
+            case,
+            answer,
+            proposed=Proposed(case.tool, case.server, proposed if isinstance(proposed, dict) else {}),
+            by=sign_in,
+            owner=agent.owner if agent else None,
+            decision_id=decision_id,
+            view_digest=view_digest,
+            now=unit.now,
+            undo_s=desk.settings.undo_s,
+        )
+        change = with_receipt(
+            desk, change, receipt_id=decision_id, seq=unit.next_seq, now=unit.now, by=sign_in
+        )
+        return await unit.apply(change)
+
+    made = await desk.store.write(move)
+    if isinstance(made, AlreadyDecided):
+        raise made
+    return await _seen(desk, sign_in, escalation_id)
+
+
+async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
+    """Take one's own decision back before the agent is told, and return the case, open again.
+
+    Raises:
+        NotFound: Not this person's to see.
+        Conflict: There is nothing to take back, or the agent has been told.
+        Forbidden: Somebody else decided.
+    """
+
+    async def move(unit: Unit) -> None:
+        view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
+        decisions = await unit.decisions(escalation_id)
+        change = undone(
+            view.case,
+            decision_id=decisions[-1].id if decisions else "",
+            by=sign_in,
+            now=unit.now,
+            deadline_at=unit.now + AFTER_UNDO,
+        )
+        await unit.apply(change)
+
+    await desk.store.write(move)
+    return await _seen(desk, sign_in, escalation_id)
+
+
+async def _seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
+    async with desk.store.reading() as reader:
+        return await view_of(desk, reader, sign_in, escalation_id, now=desk.clock.now())
+
+
+async def _lost(reader: Reader, case: Escalation) -> AlreadyDecided:
+    people = [await reader.person(one) for one in case.decided_by]
+    return AlreadyDecided(case.id, case.status, ", ".join(one.name for one in people if one is not None))

@@ -1,0 +1,45 @@
+"""What the verbs need, and the few numbers that steer them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from signoff.audit.keys import CheckpointSigner, Keys
+from signoff.desk.tries import Tries
+from signoff.domain.clock import Clock
+from signoff.domain.ids import NewId
+from signoff.store.store import Store
+from signoff.triggers.watch import PolicyFile
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSettings:
+    """The numbers that an operator of the server may change."""
+
+    base_url: str
+    """Where people reach the pages, without a slash at the end."""
+    undo_s: int = 10
+    """Seconds in which a decision can be taken back; the agent is told after them."""
+    urgent_link_valid_for: timedelta = timedelta(minutes=10)
+    """Life of a magic link for a high or critical case; others live until the case's deadline."""
+    case_sign_in_valid_for: timedelta = timedelta(hours=1)
+    """How long an opened magic link shows its case."""
+    sign_in_link_valid_for: timedelta = timedelta(minutes=15)
+    sign_in_valid_for: timedelta = timedelta(hours=12)
+    lease_s: int = 60
+    """How long a worker may take to send an alert before another may try."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a verb touches; made once, by `app.py`."""
+
+    store: Store
+    policy: PolicyFile
+    keys: Keys
+    signer: CheckpointSigner
+    clock: Clock
+    new_id: NewId
+    settings: DeskSettings
+    tries: Tries = field(default_factory=Tries)

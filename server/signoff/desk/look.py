@@ -1,0 +1,299 @@
+"""What a person, or the agent itself, may see: roles and masks are applied here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from signoff.desk.answer import Answer, tell
+from signoff.desk.desk import Desk
+from signoff.desk.masks import masked
+from signoff.desk.wait import own_case
+from signoff.domain.canonical import digest
+from signoff.domain.decision import Choice, Decision
+from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
+from signoff.domain.escalation import Escalation, check_open
+from signoff.domain.event import Draft
+from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case
+from signoff.store.reader import Reader
+from signoff.store.unit import Unit
+
+INBOX_PENDING = 200
+INBOX_ENDED = 50
+AGENT_CASES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """One decision on a case, as people see it."""
+
+    id: str
+    person_name: str
+    roles: tuple[str, ...]
+    choice: Choice
+    note: str
+    response: Any
+    arguments: dict[str, Any] | None
+    assurance: Assurance
+    decided_at: datetime
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """A case as one person may see it."""
+
+    case: Escalation
+    agent_name: str
+    document: dict[str, Any]
+    """`action`, `bundle`, `verdict`, `masked`, `response_schema?`, with the policy's masks applied."""
+    hidden: tuple[str, ...]
+    """Where a mask hides something from this person."""
+    proposed_arguments: dict[str, Any]
+    """What Approve would let run: the agent's arguments, or those of an earlier approver's modification."""
+    decisions: tuple[DecisionView, ...]
+    """Those that stand, in order."""
+    events: tuple[dict[str, Any], ...]
+    """The case's audit events, in order, parsed."""
+    names: dict[str, str]
+    """Names by id, of every person and agent in the events."""
+    report: dict[str, Any] | None
+    """`note` and `result` of the last outcome report."""
+    may_decide: bool
+    why_not: str | None
+    """Why this person cannot decide now; None if they can."""
+    step_up: str | None
+    """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
+    undo_until: datetime | None
+    """Until then this person can take their decision back."""
+    alerts: tuple[tuple[str, str], ...]
+    """Who was or will be told: name, and waiting, sent, failed or dropped."""
+    view_digest: str
+    """Over everything here that a decision rests on; a decision on another view is refused as stale."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """A case in a list."""
+
+    case: Escalation
+    agent_name: str
+    decided_by: tuple[str, ...]
+    """Names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What waits for a person, and what ended lately."""
+
+    pending: tuple[CaseLine, ...]
+    """Most urgent first, then least time left."""
+    ended: tuple[CaseLine, ...]
+    """Newest first."""
+    failed_alerts: int
+    """Alerts of open cases that were given up."""
+    policy_problem: str | None
+    """Why the policy file as it is now is not in force."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCase:
+    """A case as its agent may see it: what it sent, what happened to it, where it stands."""
+
+    document: dict[str, Any]
+    answer: Answer
+
+
+async def look(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
+    """Return a case as this person may see it; the first look at each of its versions is an event.
+
+    Raises:
+        NotFound: It does not exist, or is not this person's to see: both answer alike.
+    """
+    async with desk.store.reading() as reader:
+        view = await view_of(desk, reader, sign_in, escalation_id, now=desk.clock.now())
+    if any(_is_view(event, sign_in, view.case.version) for event in view.events):
+        return view
+
+    async def note(unit: Unit) -> None:
+        data = {"view_digest": view.view_digest, "version": view.case.version}
+        await unit.record(Draft("bundle.viewed", unit.now, sign_in.actor, data, escalation_id))
+
+    await desk.store.write(note)
+    return view
+
+
+async def view_of(
+    desk: Desk, reader: Reader, sign_in: SignIn, escalation_id: str, *, now: datetime
+) -> CaseView:
+    """Return a case as a person may see it, without leaving a trace; `look` and `decide` build on it.
+
+    Raises:
+        NotFound: It does not exist, or is not this person's to see.
+    """
+    case = await reader.case(escalation_id)
+    if case is None or not may_see_case(sign_in, case.id, case.queue):
+        raise NotFound("There is no such case, or it is not yours to see.")
+    raw = await reader.document(case.id)
+    whole: dict[str, Any] = {"action": {"tool": case.tool, "arguments": {}}}
+    if raw is not None:
+        whole = orjson.loads(raw)
+    masks = desk.policy.current().policy.masks_for(sign_in.person.roles)
+    document, hidden = masked(whole, masks)
+    decisions = await reader.decisions(case.id)
+    agreed = _agreed_arguments(case, decisions, whole["action"]["arguments"])
+    shown, _ = masked({"action": {"arguments": agreed}}, masks)
+    events = [orjson.loads(body) for _, body in await reader.events_of_case(case.id)]
+    names = await _names(reader, case, events)
+    report = await reader.report(case.id)
+    agent = await reader.agent(case.agent_id)
+    why_not, step_up = _obstacle(case, sign_in, agent, now=now)
+    alerts = await reader.alerts_of_case(case.id)
+    proposed = shown["action"]["arguments"]
+    return CaseView(
+        case=case,
+        agent_name=agent.name if agent else case.agent_id,
+        document=document,
+        hidden=hidden,
+        proposed_arguments=proposed if isinstance(proposed, dict) else {},
+        decisions=tuple(_decision_view(one, names, masks) for one in decisions),
+        events=tuple(events),
+        names=names,
+        report=None if report is None else orjson.loads(report),
+        may_decide=why_not is None,
+        why_not=why_not,
+        step_up=step_up,
+        undo_until=_undo_until(case, sign_in, now),
+        alerts=tuple((names.get(one.person_id, one.person_id), state) for one, state in alerts),
+        view_digest=digest(
+            {
+                "case": case.id,
+                "document": document,
+                "person": sign_in.person.id,
+                "proposed_arguments": proposed,
+                "version": case.version,
+            }
+        ),
+        now=now,
+    )
+
+
+async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
+    """Return what waits for a person and what ended lately.
+
+    Raises:
+        Forbidden: A magic link shows its case only.
+    """
+    if sign_in.only_case is not None:
+        raise Forbidden("This link opens one case. Sign in to see your inbox.")
+    now = desk.clock.now()
+    async with desk.store.reading() as reader:
+        pending = await reader.pending_cases(INBOX_PENDING)
+        ended = await reader.ended_cases(INBOX_ENDED)
+        agents = {one.id: one.name for one in await reader.agents()}
+        people = {one.id: one.name for one in await reader.people()}
+        failed = await reader.count_failed_alerts()
+    desk.policy.current()  # so that `problem` speaks of the file as it is now
+
+    def lines(cases: list[Escalation]) -> tuple[CaseLine, ...]:
+        return tuple(
+            CaseLine(
+                case,
+                agents.get(case.agent_id, case.agent_id),
+                tuple(people.get(one, one) for one in case.decided_by),
+            )
+            for case in cases
+            if may_see_case(sign_in, case.id, case.queue)
+        )
+
+    return Inbox(lines(pending), lines(ended), failed, desk.policy.problem, now)
+
+
+async def agent_case(desk: Desk, agent: Agent, escalation_id: str) -> AgentCase:
+    """Return an agent's own case.
+
+    Raises:
+        NotFound: No such case of this agent.
+    """
+    case = await own_case(desk, agent, escalation_id)
+    async with desk.store.reading() as reader:
+        raw = await reader.document(case.id)
+    return AgentCase({} if raw is None else orjson.loads(raw), await tell(desk, case))
+
+
+async def agent_cases(desk: Desk, agent: Agent) -> list[Escalation]:
+    """Return an agent's last fifty cases, newest first."""
+    async with desk.store.reading() as reader:
+        return await reader.cases_of_agent(agent.id, AGENT_CASES)
+
+
+def _agreed_arguments(
+    case: Escalation, decisions: list[Decision], proposed: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what earlier approvers agreed to run, or what ran in the end."""
+    changed = [one.arguments for one in decisions if one.arguments is not None]
+    final = case.final_digest or (case.approvals[-1].final_digest if case.approvals else case.action_digest)
+    return changed[-1] if changed and final != case.action_digest else proposed
+
+
+def _obstacle(
+    case: Escalation, sign_in: SignIn, agent: Agent | None, *, now: datetime
+) -> tuple[str | None, str | None]:
+    """Return why a person cannot decide, and the assurance they lack if that is why."""
+    try:
+        check_open(case, now)
+        if case.require.separation and agent is not None and agent.owner == sign_in.person.id:
+            raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
+        if any(one.person_id == sign_in.person.id for one in case.approvals):
+            raise Forbidden("You have approved; another person must, too.")
+        check_may_decide(sign_in, role=case.require.role, assurance=case.require.assurance)
+    except StepUpNeeded as error:
+        return error.message, error.needed
+    except SignoffError as error:
+        return error.message, None
+    return None, None
+
+
+def _undo_until(case: Escalation, sign_in: SignIn, now: datetime) -> datetime | None:
+    mine = case.decided_by and case.decided_by[-1] == sign_in.person.id
+    return case.release_at if mine and not case.released(now) else None
+
+
+def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -> DecisionView:
+    arguments = one.arguments
+    if arguments is not None:
+        arguments = masked({"action": {"arguments": arguments}}, masks)[0]["action"]["arguments"]
+    return DecisionView(
+        id=one.id,
+        person_name=names.get(one.person_id, one.person_id),
+        roles=one.roles,
+        choice=one.choice,
+        note=one.note,
+        response=one.response,
+        arguments=arguments,
+        assurance=one.assurance,
+        decided_at=one.decided_at,
+        receipt=one.receipt,
+    )
+
+
+async def _names(reader: Reader, case: Escalation, events: list[dict[str, Any]]) -> dict[str, str]:
+    ids = {event["actor"]["id"] for event in events if event["actor"]["kind"] == "person"}
+    ids |= {event["data"]["person"] for event in events if "person" in event["data"]}
+    ids |= {*case.decided_by, *(one.person_id for one in case.approvals)}
+    ids |= {alert.person_id for alert, _ in await reader.alerts_of_case(case.id)}
+    people = [await reader.person(one) for one in sorted(ids)]
+    agent = await reader.agent(case.agent_id)
+    names = {person.id: person.name for person in people if person is not None}
+    return names | ({agent.id: agent.name} if agent else {})
+
+
+def _is_view(event: dict[str, Any], sign_in: SignIn, version: int) -> bool:
+    seen = (event["type"], event["actor"]["id"], event["data"].get("version"))
+    return seen == ("bundle.viewed", sign_in.person.id, version)

@@ -1,0 +1,202 @@
+"""People and agents: who they are, and the keys that agents present."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+from signoff.desk.desk import Desk
+from signoff.domain.alert import TERMINAL
+from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from signoff.domain.event import SYSTEM, Draft
+from signoff.domain.people import ROLES, Agent, Person, Role
+from signoff.store.unit import Unit
+
+KEY_PREFIX = "sgn_"
+MAX_NAME_CHARS = 100
+
+
+def key_hash(key: str) -> bytes:
+    """Return what the store knows of a key or cookie: SHA-256; both carry 256 random bits."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
+
+
+async def add_person(
+    desk: Desk,
+    name: str,
+    *,
+    roles: Iterable[Role],
+    queues: Iterable[str] = (),
+    addresses: tuple[str, ...] = (TERMINAL,),
+) -> Person:
+    """Add someone who may be alerted and may decide.
+
+    Raises:
+        InvalidRequest: An empty or unprintable name, or a role that does not exist.
+        Conflict: The name is taken.
+    """
+    _check_name(name)
+    wrong = sorted(set(roles) - set(ROLES))
+    if wrong or not roles:
+        raise InvalidRequest(f"must be among {', '.join(ROLES)}; at least one.", field="roles")
+
+    async def move(unit: Unit) -> Person:
+        person = Person(
+            unit.new_id("per"), name, frozenset(roles), frozenset(queues), tuple(addresses), unit.now
+        )
+        if not await unit.add_person(person):
+            raise Conflict(f"There is already a person called {name}.")
+        data = {"person": person.id, "roles": sorted(person.roles), "queues": sorted(person.queues)}
+        await unit.record(Draft("person.added", unit.now, SYSTEM, data))
+        return person
+
+    return await desk.store.write(move)
+
+
+async def list_people(desk: Desk) -> list[Person]:
+    """Return everybody by name, the disabled too."""
+    async with desk.store.reading() as reader:
+        return await reader.people()
+
+
+async def person_named(desk: Desk, name: str) -> Person:
+    """Return a person by name.
+
+    Raises:
+        NotFound: Nobody has that name.
+    """
+    async with desk.store.reading() as reader:
+        person = await reader.person_by_name(name)
+        known = [] if person is not None else [one.name for one in await reader.people()]
+    if person is None:
+        raise NotFound(f"There is no person called {name}. There are: {', '.join(known) or 'none yet'}.")
+    return person
+
+
+async def disable_person(desk: Desk, name: str) -> Person:
+    """Sign a person out everywhere; they are alerted no more and decide nothing.
+
+    Raises:
+        NotFound: Nobody has that name.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        await unit.disable_person(person.id)
+        await unit.record(Draft("person.disabled", unit.now, SYSTEM, {"person": person.id}))
+
+    await desk.store.write(move)
+    return person
+
+
+async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Person:
+    """Send a person's alerts to these addresses from now on; the caller has checked them.
+
+    Raises:
+        NotFound: Nobody has that name.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        await unit.set_addresses(person.id, addresses)
+        data = {"person": person.id, "count": len(addresses)}
+        await unit.record(Draft("person.addresses_changed", unit.now, SYSTEM, data))
+
+    await desk.store.write(move)
+    return person
+
+
+async def add_agent(desk: Desk, name: str, *, owner: str | None) -> tuple[Agent, str]:
+    """Add an agent and return it with its key, which nobody can read again.
+
+    Args:
+        owner: Name of the person on whose behalf it runs.
+
+    Raises:
+        NotFound: No such owner.
+        Conflict: The name is taken.
+    """
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    return await _add_agent(desk, name, owner=owner, hashed=key_hash(key)), key
+
+
+async def local_agent(desk: Desk, name: str) -> Agent:
+    """Return the agent that the local user runs over stdio, adding it the first time; it has no key."""
+    async with desk.store.reading() as reader:
+        found = await reader.agent_by_name(name)
+    if found is not None:
+        return found
+    try:
+        return await _add_agent(desk, name, owner=None, hashed=None)
+    except Conflict:  # another process of the same user was first
+        return await agent_named(desk, name)
+
+
+async def rotate_agent_key(desk: Desk, name: str) -> str:
+    """Give an agent a new key and return it; the old one opens nothing from now on.
+
+    Raises:
+        NotFound: No such agent.
+    """
+    agent = await agent_named(desk, name)
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+
+    async def move(unit: Unit) -> None:
+        await unit.set_agent_key(agent.id, key_hash(key))
+        await unit.record(Draft("agent.key_rotated", unit.now, SYSTEM, {"agent": agent.id}))
+
+    await desk.store.write(move)
+    return key
+
+
+async def agent_named(desk: Desk, name: str) -> Agent:
+    """Return an agent by name.
+
+    Raises:
+        NotFound: None has that name.
+    """
+    async with desk.store.reading() as reader:
+        agent = await reader.agent_by_name(name)
+    if agent is None:
+        raise NotFound(f"There is no agent called {name}. See `signoff agents list`.")
+    return agent
+
+
+async def agent_by_key(desk: Desk, key: str) -> Agent:
+    """Return the agent that presents a key.
+
+    Raises:
+        Forbidden: The key opens nothing.
+    """
+    async with desk.store.reading() as reader:
+        agent = await reader.agent_by_key(key_hash(key)) if key.startswith(KEY_PREFIX) else None
+    if agent is None:
+        raise Forbidden("This agent key is not valid. Get one with `signoff agents add NAME`.")
+    return agent
+
+
+async def list_agents(desk: Desk) -> list[Agent]:
+    """Return every agent by name."""
+    async with desk.store.reading() as reader:
+        return await reader.agents()
+
+
+async def _add_agent(desk: Desk, name: str, *, owner: str | None, hashed: bytes | None) -> Agent:
+    _check_name(name)
+    owner_id = None if owner is None else (await person_named(desk, owner)).id
+
+    async def move(unit: Unit) -> Agent:
+        agent = Agent(unit.new_id("agt"), name, owner_id, unit.now)
+        if not await unit.add_agent(agent, hashed):
+            raise Conflict(f"There is already an agent called {name}.")
+        data = {"agent": agent.id, "owner": owner_id, "has_key": hashed is not None}
+        await unit.record(Draft("agent.added", unit.now, SYSTEM, data))
+        return agent
+
+    return await desk.store.write(move)
+
+
+def _check_name(name: str) -> None:
+    if not (0 < len(name) <= MAX_NAME_CHARS and name.isprintable() and name.strip() == name):
+        raise InvalidRequest(f"must be 1 to {MAX_NAME_CHARS} printable characters.", field="name")

@@ -1,0 +1,39 @@
+"""Prove what the log says of a case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signoff.desk.checkpoints import cover, prove_events
+from signoff.desk.desk import Desk
+from signoff.desk.wait import own_case
+from signoff.domain.errors import NotFound
+from signoff.domain.people import Agent
+
+# Written for people, or telling what the agent may not know yet.
+_NOT_FOR_AGENTS = frozenset(
+    {"link.issued", "link.opened", "link.refused", "bundle.viewed", "alert.sent", "alert.failed"}
+)
+_DECISIONS = frozenset({"escalation.decided", "escalation.undone", "escalation.approval_given"})
+
+
+async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
+    """Return the events of an agent's own case with inclusion proofs under a signed checkpoint.
+
+    A decision that can still be taken back is not among them.
+
+    Raises:
+        NotFound: No such case of this agent.
+        StoreUnavailable: No checkpoint could be signed.
+    """
+    case = await own_case(desk, agent, escalation_id)
+    async with desk.store.reading() as reader:
+        last_seq = await reader.last_seq_of_case(escalation_id)
+        events = await reader.typed_events_of_case(escalation_id)
+    hidden = _NOT_FOR_AGENTS if case.released(desk.clock.now()) else _NOT_FOR_AGENTS | _DECISIONS
+    shown = [(seq, body) for seq, type_, body in events if type_ not in hidden]
+    if not shown:
+        raise NotFound("There is nothing in the log about this case.")
+    note = await cover(desk, last_seq)
+    async with desk.store.reading() as reader:
+        return await prove_events(reader, shown, note)

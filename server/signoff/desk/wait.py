@@ -1,0 +1,76 @@
+"""Wait for a decision: repeatable, survives restarts, costs nothing while asleep."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from signoff.desk.answer import Answer, tell
+from signoff.desk.close import expire
+from signoff.desk.desk import Desk
+from signoff.domain.action import Action
+from signoff.domain.errors import InvalidRequest, NotFound
+from signoff.domain.escalation import Escalation
+from signoff.domain.people import Agent
+
+MAX_WAIT_S = 45  # Claude Desktop cuts a call at about 60 s
+TICK_S = 5.0
+
+
+async def wait_for_decision(
+    desk: Desk,
+    agent: Agent,
+    escalation_id: str,
+    *,
+    wait_s: float = 0,
+    action: Action | None = None,
+    on_tick: Callable[[float], Awaitable[None]] | None = None,
+) -> Answer:
+    """Return the decision on a case, waiting up to `wait_s` for it.
+
+    Safe to repeat, from any process; a call that times out has changed nothing.
+
+    Args:
+        escalation_id: `esc_` and 26 characters.
+        wait_s: Seconds, 0 to 45.
+        action: What the agent is about to run, for `proceed`.
+        on_tick: Called with the seconds waited so far, every five seconds of waiting.
+
+    Raises:
+        NotFound: No such case for this agent.
+        InvalidRequest: `wait_s` is out of range.
+        StoreUnavailable: The answer is unknown; ask again.
+    """
+    if not 0 <= wait_s <= MAX_WAIT_S:
+        raise InvalidRequest(f"must be 0 to {MAX_WAIT_S} seconds; call again to wait longer.", field="wait_s")
+    if action is not None:
+        action.checked()
+    began = anyio.current_time()
+    async with desk.store.watch(escalation_id) as watch:
+        while True:
+            case = await own_case(desk, agent, escalation_id)
+            now = desk.clock.now()
+            if case.is_open and now >= case.deadline_at:
+                case = await expire(desk, escalation_id)
+            waited = anyio.current_time() - began
+            if case.released(now) or waited >= wait_s:
+                return await tell(desk, case, action=action)
+            moment = case.deadline_at if case.is_open else case.release_at or now
+            until = (moment - now).total_seconds()
+            await watch.wait(min(wait_s - waited, TICK_S, max(until, 0.01)))
+            if on_tick is not None:
+                await on_tick(anyio.current_time() - began)
+
+
+async def own_case(desk: Desk, agent: Agent, escalation_id: str) -> Escalation:
+    """Return an agent's own case.
+
+    Raises:
+        NotFound: It does not exist, or is another's: both answer alike.
+    """
+    async with desk.store.reading() as reader:
+        case = await reader.case(escalation_id)
+    if case is None or case.agent_id != agent.id:
+        raise NotFound("There is no such escalation of yours. Check the escalation_id.")
+    return case

@@ -1,0 +1,36 @@
+"""A snapshot of the store in the words of the verifier (`audit/verify.py: SourceOfLog`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from signoff.audit.fold import CaseRow
+from signoff.audit.verifier import PayloadRow
+from signoff.store.reader import Reader
+
+
+class LogSource:
+    """Lends a reader's streams under the verifier's names; the reader must see one unchanging state."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def count(self) -> int:
+        """Return how many events there are."""
+        return await self._reader.count()
+
+    def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
+        """Return each event's number and bytes, by number."""
+        return self._reader.events()
+
+    def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
+        """Return the payloads, by event number."""
+        return self._reader.payloads()
+
+    def checkpoints(self) -> AsyncIterator[Sequence[str]]:
+        """Return the signed notes, by size."""
+        return self._reader.checkpoints()
+
+    def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
+        """Return the stored cases in the order of their first events."""
+        return self._reader.case_rows()
