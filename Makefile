@@ -50,7 +50,7 @@ screenshots: $(READY) chromium ## Case page and inbox, phone and desk, light and
 # uv.lock stays out of git: it names registry hosts. The exported files carry names, versions and hashes only.
 lock: $(READY) ## Resolve the dependencies anew into .ci/*.lock (UPGRADE=1: to their newest versions)
 	@test -x $(VENV)/uv/bin/uv || $(PYTHON) -m venv $(VENV)/uv
-	@test -x $(VENV)/uv/bin/uv || $(VENV)/uv/bin/python -m pip install --quiet uv
+	@test -x $(VENV)/uv/bin/uv || $(VENV)/uv/bin/python -m pip install -qq uv
 	$(VENV)/uv/bin/uv lock $(if $(UPGRADE),--upgrade)
 	$(VENV)/uv/bin/uv export --quiet --locked --format requirements.txt --no-emit-project --no-header --no-annotate -o .ci/requirements.lock
 	$(VENV)/uv/bin/uv export --quiet --locked --format requirements.txt --no-emit-project --no-header --no-annotate --no-dev --group build -o .ci/runtime.lock
