@@ -38,10 +38,7 @@ def migrate_sqlite(connection: Any) -> None:
             "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"
         )
         done = {row[0] for row in connection.execute("SELECT number FROM migration")}
-        if done and max(done) > known[-1][0]:
-            raise StoreUnavailable(
-                f"The database has schema {max(done)} and this signoff knows {known[-1][0]}. Update signoff."
-            )
+        _check_not_newer(done, known[-1][0])
         for number, name, text in known:
             if number in done:
                 continue
@@ -53,6 +50,13 @@ def migrate_sqlite(connection: Any) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _check_not_newer(done: set[int], known: int) -> None:
+    if done and max(done) > known:
+        raise StoreUnavailable(
+            f"The database has schema {max(done)} and this signoff knows {known}. Update signoff."
+        )
 
 
 def _statements(text: str) -> list[str]:

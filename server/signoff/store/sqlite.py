@@ -201,7 +201,7 @@ async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
         StoreUnavailable: The file is missing or is no database of signoff's.
     """
     module = driver()
-    if not path.is_file():
+    if not await anyio.Path(path).is_file():
         raise StoreUnavailable(f"There is no database at {path}.")
     async with AsyncExitStack() as stack:
         try:
