@@ -43,6 +43,13 @@ def _version(given: Any) -> Any:
     return given
 
 
+def _on_deadline(given: str) -> str:
+    # Later tiers are alerted by their `after`; a rule that is read and not kept would be worse than none.
+    if given == "next_tier":
+        raise ValueError("a case ends at its deadline; say with `after` when later tiers are alerted, and write expire")
+    return given
+
+
 def _id(text: str) -> str:
     if _ID.fullmatch(text) is None:
         raise ValueError(
@@ -99,7 +106,7 @@ class Defaults(_Part):
     on_error: Literal["escalate", "deny"] = "escalate"
     """How a trigger acts that cannot be evaluated; never `allow`."""
     approve_within: Duration = timedelta(minutes=30)
-    on_deadline: Literal["expire", "next_tier"] = "expire"
+    on_deadline: Annotated[Literal["expire", "next_tier"], AfterValidator(_on_deadline)] = "expire"
     approval_valid_for: Duration = timedelta(minutes=10)
 
 
