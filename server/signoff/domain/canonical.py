@@ -19,7 +19,8 @@ import rfc8785
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_DEPTH = 64
-MAX_INT = 2**53  # RFC 8785 numbers are IEEE doubles; beyond this two integers share one form
+MAX_INT = 2**53 - 1  # RFC 8785 numbers are IEEE doubles; beyond this two integers share one form (RFC 7493 §2.2)
+_PLAIN_BELOW = 1e21  # RFC 8785 writes a whole number below this without an exponent, so as an integer
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NON_ASCII = re.compile(rb"[^\x00-\x7f]")
@@ -87,6 +88,9 @@ def _check(value: Any, field: str, depth: int) -> None:
     elif kind is float:
         if not math.isfinite(value):
             raise InvalidRequest("NaN and infinities are not JSON numbers.", field=field)
+        if MAX_INT < abs(value) < _PLAIN_BELOW:
+            # Written as an integer, so read back as one that is refused: a page could not show such a case.
+            raise LimitExceeded(field, "±2^53 for integers", f"a whole number near {value:.0e}")
     elif depth >= MAX_DEPTH:
         raise LimitExceeded(field, f"{MAX_DEPTH} levels of nesting", "more")
     elif kind is dict:
