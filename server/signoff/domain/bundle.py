@@ -219,12 +219,24 @@ class Material(_Part):
                 raise LimitExceeded(
                     f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
                 )
-        made = self.as_json()
-        check_value(made, field="bundle")
-        size = len(canonical(made))
+        # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
+        _check_members(self, "bundle")
+        size = len(canonical(self.as_json()))
         if size > MAX_BUNDLE_BYTES:
             raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{size} bytes")
         return self
+
+
+def _check_members(value: Any, field: str) -> None:
+    """Check every value under a model as it was sent, before any conversion."""
+    if isinstance(value, BaseModel):
+        for name, member in (vars(value) | (value.model_extra or {})).items():
+            _check_members(member, f"{field}.{name}")
+    elif isinstance(value, tuple):
+        for index, member in enumerate(value):
+            _check_members(member, f"{field}[{index}]")
+    else:
+        check_value(value, field=field)
 
 
 class Bundle(Material):
