@@ -5,7 +5,6 @@ What is over a limit is refused whole: half a conversation is another conversati
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.action import Action
-from signoff.domain.canonical import canonical, check_value
+from signoff.domain.canonical import canonical, check_value, parse_json
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -109,10 +108,15 @@ def _normalised_messages(given: Any) -> Any:
 def _normalised(item: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
     role = item.get("role")
     own = {key: item[key] for key in ("name", "tool_call_id") if item.get(key) is not None}
-    calls = [_normalised_call(call) for call in item.get("tool_calls") or ()]
-    known = {"role", "content", "name", "tool_call_id", "tool_calls", "refusal", "id", "type", "audio"}
-    known |= {"annotations", "function_call"}  # OpenAI sends them, mostly null
-    unknown = sorted(key for key in item if key not in known)
+    asked = item.get("tool_calls") or ()
+    if not isinstance(asked, (list, tuple)):
+        raise ValueError(f"message {index}: tool_calls must be a list")  # noqa: TRY004 -- pydantic reports ValueError
+    calls = [_normalised_call(call) for call in asked]
+    if item.get("function_call"):  # what OpenAI had before tool_calls
+        calls.append(_normalised_call({"function": item["function_call"]}))
+    known = {"role", "content", "name", "tool_call_id", "tool_calls", "refusal", "id", "type", "annotations"}
+    known.add("function_call")
+    unknown = sorted(str(key) for key in item if key not in known and item[key] is not None)
     if unknown:
         raise ValueError(f"message {index} has fields that are not taken: {', '.join(unknown)[:200]}")
     content = item.get("content")
@@ -151,12 +155,14 @@ def _normalised(item: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
 def _normalised_result(part: Mapping[str, Any]) -> dict[str, Any]:
     content = part.get("content", "")
     if isinstance(content, list):
-        content = "\n".join(
-            str(piece.get("text", "")) if piece.get("type") == "text" else f"[{piece.get('type')} not kept]"
-            for piece in content
-            if isinstance(piece, Mapping)
-        )
+        content = "\n".join(map(_text_of_piece, content))
     return {"role": "tool", "content": str(content), "tool_call_id": part.get("tool_use_id")}
+
+
+def _text_of_piece(piece: Any) -> str:
+    if not isinstance(piece, Mapping):
+        return str(piece)
+    return str(piece.get("text", "")) if piece.get("type") == "text" else f"[{piece.get('type')} not kept]"
 
 
 def _normalised_call(call: Any) -> Any:
@@ -167,9 +173,9 @@ def _normalised_call(call: Any) -> Any:
         return dict(call)
     arguments = function.get("arguments")
     if isinstance(arguments, str):
-        # Where a model wrote broken JSON, the text itself is what there is to see.
-        with suppress(ValueError):
-            arguments = json.loads(arguments)
+        # Where a model wrote broken JSON, or JSON with two readings, the text itself is what there is to see.
+        with suppress(InvalidRequest):
+            arguments = parse_json(arguments, field="arguments")
     return {"id": call.get("id"), "tool": function.get("name", ""), "arguments": arguments}
 
 
