@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.action import Action
-from signoff.domain.canonical import canonical, check_value, parse_json
+from signoff.domain.canonical import canonical, check_value, parse_json, short_key
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -281,6 +281,7 @@ def invalid_request(error: ValidationError, *, field: str) -> InvalidRequest:
     """Turn pydantic's complaint into ours: first the field, then what is wrong, no input values."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     first = problems[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    # A key that the agent made up is part of the path; it may be of any length.
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{short_key(part)}" for part in first["loc"])
     more = f" ({len(problems) - 1} more fields are wrong.)" if len(problems) > 1 else ""
     return InvalidRequest(f"{first['msg']}.{more}", field=f"{field}{path}" if field else path.lstrip("."))

@@ -46,7 +46,7 @@ def parse_json(data: bytes | str, *, field: str) -> Any:
             seen: set[str] = set()
             for key, _ in items:
                 if key in seen:
-                    raise InvalidRequest(f"the key {_short(key)} appears twice in one object.", field=field)
+                    raise InvalidRequest(f"the key {short_key(key)} appears twice in one object.", field=field)
                 seen.add(key)
         return made
 
@@ -98,7 +98,7 @@ def _check(value: Any, field: str, depth: int) -> None:
             if type(key) is not str:
                 raise InvalidRequest("object keys must be text.", field=field)
             _check_text(key, f"{field} (a key)")
-            _check(member, f"{field}.{_short(key)}", depth + 1)
+            _check(member, f"{field}.{short_key(key)}", depth + 1)
     elif kind in (list, tuple):
         for index, member in enumerate(value):
             _check(member, f"{field}[{index}]", depth + 1)
@@ -117,7 +117,7 @@ def _check_text(text: str, field: str) -> None:
         raise InvalidRequest("holds half a surrogate pair, which is not valid Unicode.", field=field)
 
 
-def _short(key: str) -> str:
+def short_key(key: str) -> str:
     """Return a key fit for a message: printable, at most 40 characters."""
     shown = key.encode("ascii", "backslashreplace").decode("ascii")
     shown = "".join(c if c.isprintable() else "?" for c in shown)
