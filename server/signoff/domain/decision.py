@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from signoff.domain.canonical import canonical, check_value
 from signoff.domain.errors import InvalidRequest, LimitExceeded
@@ -29,9 +29,11 @@ class Answer:
         """Return this answer after checking what needs no case.
 
         Raises:
-            InvalidRequest: Names the field at fault.
+            InvalidRequest: Names the field at fault: the choice, note, response or arguments.
             LimitExceeded: A note or response over its limit.
         """
+        if self.choice not in get_args(Choice):  # anything else would count as an approval
+            raise InvalidRequest("must be approve, modify or reject.", field="choice")
         if len(self.note) > MAX_NOTE_CHARS:
             raise LimitExceeded("note", f"{MAX_NOTE_CHARS} characters", f"{len(self.note)} characters")
         check_value(self.note, field="note")

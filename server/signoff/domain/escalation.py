@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from signoff.domain.action import action_digest, modified_arguments
 from signoff.domain.case import STATUSES, Approval, Escalation, Outcome, Status
@@ -338,8 +338,11 @@ def outcome_reported(
         report: Canonical bytes of `{note, result}`; stored beside the log.
 
     Raises:
+        InvalidRequest: There is no such outcome.
         Conflict: The approval was never claimed, or another outcome stands.
     """
+    if outcome not in get_args(Outcome):
+        raise InvalidRequest("must be succeeded, failed or unknown.", field="outcome")
     if case.claimed_at is None:
         raise Conflict("Nothing was claimed for this case. Call claim_approval before running the action.")
     if case.outcome in ("succeeded", "failed"):
