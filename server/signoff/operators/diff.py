@@ -1,0 +1,61 @@
+"""What changes between two JSON values, one entry per place, in the order of the old value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from signoff.operators.present import Shown, json_text, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One place where two values differ."""
+
+    path: str
+    """As in `flights[0].date`; empty for the value itself."""
+    kind: Literal["changed", "added", "removed"]
+    old: Any = None
+    new: Any = None
+
+    @property
+    def old_shown(self) -> Shown:
+        """Return the old value, ready to be shown."""
+        return shown(_text(self.old), edges=True)
+
+    @property
+    def new_shown(self) -> Shown:
+        """Return the new value, ready to be shown."""
+        return shown(_text(self.new), edges=True)
+
+
+def changes(old: Any, new: Any, path: str = "") -> list[Changed]:
+    """Return where two JSON values differ; objects are compared by key, lists by position."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        made: list[Changed] = []
+        for key, value in old.items():
+            at = f"{path}.{key}" if path else key
+            made += changes(value, new[key], at) if key in new else [Changed(at, "removed", old=value)]
+        for key, value in new.items():
+            if key not in old:
+                made.append(Changed(f"{path}.{key}" if path else key, "added", new=value))
+        return made
+    if isinstance(old, list) and isinstance(new, list):
+        made = []
+        for index in range(max(len(old), len(new))):
+            at = f"{path}[{index}]"
+            if index >= len(new):
+                made.append(Changed(at, "removed", old=old[index]))
+            elif index >= len(old):
+                made.append(Changed(at, "added", new=new[index]))
+            else:
+                made += changes(old[index], new[index], at)
+        return made
+    # True == 1 in Python; on the wire they are two values, and 1 and 1.0 are one.
+    if old == new and isinstance(old, bool) == isinstance(new, bool):
+        return []
+    return [Changed(path, "changed", old=old, new=new)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json_text(value)

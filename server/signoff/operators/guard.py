@@ -1,0 +1,133 @@
+"""What stands before every page: who may be addressed, who may post, and the headers of every answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signoff.domain.errors import InvalidRequest
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Load balancers and container health checks ask for these by address; they tell nothing that a Host guards."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+Refuse = Callable[[Request, int, str], Response]
+"""Makes the page that refuses a request: status and the word that its text goes by."""
+
+_log = logging.getLogger(__name__)
+
+
+class Site:
+    """Where the pages are: the hosts and origins they answer to, and whether through TLS."""
+
+    def __init__(self, base_url: str) -> None:
+        """Read the address that people use.
+
+        Raises:
+            InvalidRequest: Neither https nor http on this machine itself: the cookie would cross a network in the clear.
+        """
+        parts = urlsplit(base_url)
+        self.scheme = parts.scheme
+        self.secure = parts.scheme == "https"
+        host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+        if not host or not (self.secure or (parts.scheme == "http" and host in LOOPBACK)):
+            raise InvalidRequest(
+                "must be https://…, or http:// on localhost. Put a TLS proxy in front of anything else.",
+                field="base_url",
+            )
+        names = LOOPBACK if host in LOOPBACK else frozenset({host})
+        port = f":{parts.port}" if parts.port is not None else ""
+        self.hosts = frozenset(f"{name}{port}" for name in names)
+
+    def knows(self, host: str | None) -> bool:
+        """Say whether a Host header names us; anything else may be a rebound DNS name."""
+        return host is not None and host.lower() in self.hosts
+
+    def is_own(self, headers: Headers) -> bool:
+        """Say whether a request that changes something was sent by a page of ours.
+
+        Pages say `no-referrer`, under which browsers send `Origin: null` even with a form that stays at home
+        (Fetch standard, "append a request Origin header"). Such a request counts only if the browser states in
+        `Sec-Fetch-Site`, which no page can set, that it comes from the same origin.
+        """
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if site is not None and site != "same-origin":
+            return False
+        if origin == "null":
+            return site == "same-origin"
+        return origin == f"{self.scheme}://{headers.get('host', '').lower()}"
+
+
+class Guard:
+    """Checks each request before the pages see it, and puts the headers on whatever leaves.
+
+    An unexpected error becomes a plain page here; all of it is in the log and none of it on the page.
+    """
+
+    def __init__(self, app: ASGIApp, *, site: Site, refuse: Refuse) -> None:
+        self.app = app
+        self.site = site
+        self.refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._add_headers(MutableHeaders(scope=message))
+            await send(message)
+
+        request = Request(scope, receive)
+        refused = self._refused(request)
+        if refused is not None:
+            await refused(scope, receive, send_guarded)
+            return
+        try:
+            await self.app(scope, receive, send_guarded)
+        except Exception:
+            _log.exception("A page failed: %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            await self.refuse(request, 500, "internal")(scope, receive, send_guarded)
+
+    def _refused(self, request: Request) -> Response | None:
+        if request.url.path in PROBES:
+            return None
+        if not self.site.knows(request.headers.get("host")):
+            return self.refuse(request, 421, "host")
+        if request.method not in ("GET", "HEAD") and not self.site.is_own(request.headers):
+            return self.refuse(request, 403, "origin")
+        return None
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        for name, value in HEADERS.items():
+            headers[name] = value
+        headers.setdefault("Cache-Control", "no-store")
+        if self.site.secure:
+            headers["Strict-Transport-Security"] = HSTS

@@ -1,0 +1,18 @@
+"""The inbox: what waits, most urgent first, and what ended lately."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from signoff.desk.look import inbox
+from signoff.operators.sign_in import Door, who
+
+
+async def show(door: Door, request: Request) -> Response:
+    """Answer GET /."""
+    sign_in = await who(door, request)
+    if sign_in.only_case is not None:
+        return RedirectResponse(f"/cases/{sign_in.only_case}", status_code=303)
+    seen = await inbox(door.desk, sign_in)
+    return door.render.page("inbox.html", {"inbox": seen, "now": seen.now, "person": sign_in.person})

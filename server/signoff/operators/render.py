@@ -1,0 +1,91 @@
+"""Templates and static files, loaded once; every English word of the pages stands in `templates/`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from signoff.domain.errors import NotFound
+from signoff.operators import present
+from signoff.operators.characters import pieces
+
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Render:
+    """Makes pages and hands out static files."""
+
+    environment: Environment
+    static: Mapping[str, bytes]
+    digest: str
+    """Over all static files: it is part of their address, so a browser may keep them for ever."""
+
+    def page(self, name: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
+        """Return a page made from a template; every value in it is escaped."""
+        made = self.environment.get_template(name).render({"now": None, "person": None, **values})
+        return HTMLResponse(made, status_code=status)
+
+    async def file(self, request: Request) -> Response:
+        """Return a static file.
+
+        Raises:
+            NotFound: No such file in this version.
+        """
+        name, digest = request.path_params["name"], request.path_params["digest"]
+        if digest != self.digest or name not in self.static:
+            raise NotFound("There is no such file.")
+        suffix = name[name.rindex(".") :]
+        return Response(
+            self.static[name], media_type=MEDIA_TYPES[suffix], headers={"Cache-Control": FOR_EVER}
+        )
+
+
+def load() -> Render:
+    """Read all static files and make the environment for the templates."""
+    folder = resources.files("signoff.operators") / "static"
+    static = {
+        file.name: file.read_bytes()
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(tuple(MEDIA_TYPES))
+    }
+    whole = hashlib.sha256()
+    for name, data in static.items():
+        whole.update(f"{name}\n{len(data)}\n".encode() + data)
+    digest = whole.hexdigest()[:16]
+    environment = Environment(
+        loader=PackageLoader("signoff.operators"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        shown=present.shown,
+        argument=lambda text: present.shown(text, edges=True),
+        pieces=pieces,
+        span=present.span,
+        instant=present.instant,
+        machine=present.machine_instant,
+        rows=present.rows,
+        json_text=present.json_text,
+        kind=present.kind_of,
+        at=_at,
+    )
+    environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"
+    return Render(environment, static, digest)
+
+
+def _at(text: str) -> datetime:
+    """Read the time of an event."""
+    return datetime.fromisoformat(text)

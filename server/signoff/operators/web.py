@@ -1,0 +1,129 @@
+"""All pages as one ASGI app, with what surrounds them: errors as pages, static files, health, public proof."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from signoff.audit.keys import load_public
+from signoff.desk.desk import Desk
+from signoff.domain.errors import NotFound, SignoffError
+from signoff.operators import case, inbox, links, sign_in
+from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
+from signoff.operators.guard import Guard, Site
+from signoff.operators.problems import problem_of
+from signoff.operators.render import load
+from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.store.unit import Unit
+
+
+def build_pages(desk: Desk) -> ASGIApp:
+    """Return the pages for people, to be mounted at `/` after every other route.
+
+    Raises:
+        InvalidRequest: `base_url` is neither https nor http on localhost.
+    """
+    door = Door(desk, load(), Site(desk.settings.base_url))
+    pages = Starlette(
+        routes=[
+            Route("/", partial(inbox.show, door)),
+            Route("/cases/{escalation_id}", partial(case.show, door)),
+            Route("/cases/{escalation_id}/attachments/{number:int}", partial(case.attachment, door)),
+            _form("/cases/{escalation_id}/preview", partial(case.preview, door)),
+            _form("/cases/{escalation_id}/decide", partial(case.decide, door)),
+            Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
+            Route("/d/{link_id}", partial(links.show, door)),
+            Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
+            Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),
+            Route("/sign-in", partial(sign_in.show, door)),
+            Route("/sign-out", partial(sign_in.leave, door), methods=["POST"]),
+            Route("/static/{digest}/{name}", door.render.file),
+            Route("/healthz", _healthz),
+            Route("/readyz", partial(_readyz, door)),
+            Route("/.well-known/jwks.json", partial(_jwks, door)),
+            Route("/audit/checkpoint", partial(_checkpoint, door)),
+        ],
+        exception_handlers={
+            SignoffError: partial(_on_error, door),
+            NotSignedIn: partial(_on_stranger, door),
+            HTTPException: partial(_on_http_error, door),
+        },
+        max_body_size=MAX_SMALL_FORM_BYTES,
+    )
+    return Guard(pages, site=door.site, refuse=partial(_refuse, door))
+
+
+def _form(path: str, endpoint: partial[object]) -> Route:
+    return Route(path, endpoint, methods=["POST"], max_body_size=MAX_FORM_BYTES)
+
+
+def _refuse(door: Door, request: Request, status: int, code: str) -> Response:
+    return door.render.page("error.html", {"code": code, "message": ""}, status=status)
+
+
+async def _on_error(door: Door, request: Request, error: Exception) -> Response:
+    if not isinstance(error, SignoffError):
+        raise error
+    problem = problem_of(error)
+    values = {"code": problem.code, "message": problem.message, "field": problem.field}
+    response = door.render.page("error.html", values, status=problem.status)
+    if problem.retry_after_s is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
+
+
+async def _on_stranger(door: Door, request: Request, error: Exception) -> Response:
+    return how_to_sign_in(door, status=401)
+
+
+async def _on_http_error(door: Door, request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "not_found", 405: "method", 413: "limit_exceeded"}
+    response = _refuse(door, request, error.status_code, codes.get(error.status_code, "invalid_request"))
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _healthz(request: Request) -> Response:
+    """Answer GET /healthz: this process answers."""
+    return PlainTextResponse("ok\n")
+
+
+async def _readyz(door: Door, request: Request) -> Response:
+    """Answer GET /readyz: the store can be read and written and a policy is in force; 503 otherwise."""
+
+    async def touch(unit: Unit) -> None:
+        await unit.head()
+
+    try:
+        async with door.desk.store.reading() as reader:
+            await reader.head()
+        await door.desk.store.write(touch)
+        door.desk.policy.current()
+    except SignoffError as error:
+        return PlainTextResponse(f"not ready: {error.code}\n", status_code=503)
+    return PlainTextResponse("ready\n")
+
+
+async def _jwks(door: Door, request: Request) -> Response:
+    """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included."""
+    public = await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)
+    return JSONResponse(public.receipts or door.desk.keys.jwks())
+
+
+async def _checkpoint(door: Door, request: Request) -> Response:
+    """Answer GET /audit/checkpoint: the newest signed checkpoint as a C2SP signed note."""
+    async with door.desk.store.reading() as reader:
+        newest = await reader.newest_checkpoint()
+    if newest is None:
+        raise NotFound("No checkpoint has been signed yet.")
+    return PlainTextResponse(newest[1])
