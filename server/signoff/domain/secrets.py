@@ -31,7 +31,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("signoff_key", re.compile(r"\bsgn_[A-Za-z0-9_-]{40,}")),
     ("bearer_token", re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*")),
 )
-_CARD = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])")
+_DIGITS = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,}(?![\d-])")
+"""A run of digits, in groups or not, that may hold a card number among other numbers."""
 
 
 def mask_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
@@ -57,13 +58,18 @@ def _mask(value: Any, path: str, note: Callable[[str], None]) -> Any:
             shown = _mask_text(key)
             if shown is not key:
                 note(f"{path}.{shown}" if path else shown)
-            made[shown] = _mask(member, f"{path}.{shown}" if path else shown, note)
+            name, count = shown, 2
+            while name in made:  # two secrets as names must not become one member
+                name, count = f"{shown} ({count})", count + 1
+            made[name] = _mask(member, f"{path}.{name}" if path else name, note)
         return made
     if isinstance(value, (list, tuple)):
         return [_mask(member, f"{path}[{index}]", note) for index, member in enumerate(value)]
-    if isinstance(value, int) and not isinstance(value, bool) and _is_card(str(value)):
-        note(path)
-        return "[masked: card_number]"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # A whole number may come as 4111111111111111.0; its canonical form is the card's digits all the same.
+        if value == value // 1 and _is_card(str(int(value))):
+            note(path)
+            return "[masked: card_number]"
     return value
 
 
@@ -73,8 +79,25 @@ def _mask_text(text: str) -> str:
     masked = text
     for kind, pattern in _PATTERNS:
         masked = pattern.sub(f"[masked: {kind}]", masked)
-    masked = _CARD.sub(lambda match: "[masked: card_number]" if _is_card(match[0]) else match[0], masked)
+    masked = _DIGITS.sub(_mask_cards, masked)
     return text if masked == text else masked
+
+
+def _mask_cards(run: re.Match[str]) -> str:
+    """Mask the card numbers in a run of groups: `4111 1111 1111 1111 12` is one, and a month."""
+    pieces = re.split("([ -])", run[0])  # groups at even places, what separates them at odd ones
+    made, start = "", 0
+    while start < len(pieces):
+        for end in range(min(start + 37, len(pieces)), start, -2):  # 19 groups of one digit
+            if _is_card("".join(pieces[start:end])):
+                made += "[masked: card_number]"
+                break
+        else:
+            end = start + 1
+            made += pieces[start]
+        made += "".join(pieces[end : end + 1])
+        start = end + 1
+    return made
 
 
 def _is_card(text: str) -> bool:
