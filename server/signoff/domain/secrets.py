@@ -16,7 +16,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             # With its end if that follows: the headers of an encrypted key hold hyphens (RFC 1421).
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:[\s\S]{0,20000}?-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----|[^-]{0,20000})"
+            r"(?:[^-]|-(?!----)){0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
         ),
     ),
     ("jwt", re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
@@ -31,6 +31,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("signoff_key", re.compile(r"\bsgn_[A-Za-z0-9_-]{40,}")),
     ("bearer_token", re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*")),
 )
+_CARD = "[masked: card_number]"
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+"""Luhn: every second digit counts double, and a double of two digits as their sum."""
 _DIGITS = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,}(?![\d-])")
 """A run of digits, in groups or not, that may hold a card number among other numbers."""
 
@@ -69,7 +72,7 @@ def _mask(value: Any, path: str, note: Callable[[str], None]) -> Any:
         # A whole number may come as 4111111111111111.0; its canonical form is the card's digits all the same.
         if value == value // 1 and _is_card(str(int(value))):
             note(path)
-            return "[masked: card_number]"
+            return _CARD
     return value
 
 
@@ -84,29 +87,40 @@ def _mask_text(text: str) -> str:
 
 
 def _mask_cards(run: re.Match[str]) -> str:
-    """Mask the card numbers in a run of groups: `4111 1111 1111 1111 12` is one, and a month."""
+    """Mask the card numbers in a run of digits: `4111 1111 1111 1111 12` is one, and a month."""
+    if _is_card(run[0]):
+        return _CARD
     pieces = re.split("([ -])", run[0])  # groups at even places, what separates them at odd ones
-    made, start = "", 0
+    made, start = [], 0
     while start < len(pieces):
-        for end in range(min(start + 37, len(pieces)), start, -2):  # 19 groups of one digit
-            if _is_card("".join(pieces[start:end])):
-                made += "[masked: card_number]"
-                break
-        else:
-            end = start + 1
-            made += pieces[start]
-        made += "".join(pieces[end : end + 1])
+        end = _card_end(pieces, start)
+        made.append(pieces[start] if end is None else _CARD)
+        end = start + 1 if end is None else end
+        made += pieces[end : end + 1]
         start = end + 1
-    return made
+    return "".join(made)
+
+
+def _card_end(pieces: list[str], start: int) -> int | None:
+    """Return where a card number that starts with a group ends, None if none does."""
+    digits = ""
+    for place in range(start, len(pieces), 2):
+        # Cards are written in groups of three and more; the last may be shorter.
+        if place > start and len(pieces[place - 2]) < 3:
+            return None
+        digits += pieces[place]
+        if len(digits) > 19:
+            return None
+        if _is_card(digits):
+            return place + 1
+    return None
 
 
 def _is_card(text: str) -> bool:
     """Say whether digits are a payment card number: a known first digit, 13 to 19 long, Luhn's check digit."""
-    digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or digits[0] not in (3, 4, 5, 6) or len(set(digits)) == 1:
+    if len(text) > 37 or text[0] not in "3456":  # 19 digits and what separates them
         return False
-    total = 0
-    for position, number in enumerate(reversed(digits)):
-        doubled = number * 2 if position % 2 else number
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
+    digits = [int(c) for c in text if c.isdigit()]
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return False
+    return (sum(digits[-1::-2]) + sum(_DOUBLED[digit] for digit in digits[-2::-2])) % 10 == 0
