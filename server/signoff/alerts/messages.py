@@ -1,0 +1,101 @@
+"""What an alert says: what, why, how long, and a link. Never arguments, never a token in the subject.
+
+The name of a tool is the agent's words. It is shown in one line, cut with a count, with hidden characters as
+escapes and with nothing that a mail program or a chat makes a link or a mention of.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from signoff.desk.deliver import Errand
+
+MAX_TOOL_CHARS = 80
+MAX_NAME_CHARS = 60
+MAX_WHY_CHARS = 200
+MAX_SHORT_CHARS = 160  # one SMS
+
+# Letters that draw nothing though Unicode does not class them as format characters.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+# Look-alikes: `<` starts Slack's and Discord's mentions and links, `@` a mention; `://` is what makes a URL clickable anywhere.
+_DEFUSED = str.maketrans({"<": "\u2039", ">": "\u203a"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One alert in words."""
+
+    subject: str
+    """One line without the link."""
+    body: str
+    """Plain text of several lines."""
+    short: str
+    """For channels that count letters: subject and link, at most 160 characters where the link leaves room."""
+
+
+def alert_message(errand: Errand) -> Message:
+    """Put an alert into words."""
+    case, alert = errand.case, errand.alert
+    tool = quoted(case.tool, MAX_TOOL_CHARS)
+    left = time_left(errand.seconds_left)
+    if alert.kind == "fresh_link":
+        subject = f"signoff: your fresh link for {tool}"
+        opening = "You asked for a fresh link. It replaces the one before."
+    else:
+        subject = f"signoff [{case.urgency}] {tool} waits for you, {left} left"
+        opening = f"{quoted(errand.agent_name, MAX_NAME_CHARS)} asks for a decision."
+    lines = [
+        opening,
+        "",
+        f"What: {tool}",
+        f"Why: {quoted(errand.why, MAX_WHY_CHARS)}",
+        f"Urgency: {case.urgency}",
+        f"Time left: {left}",
+        "",
+        "Decide here. The link is yours alone and opens once:",
+        errand.link_url,
+        "",
+        f"{alert.id} · {errand.footer}",
+    ]
+    return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
+
+
+def _short(subject: str, link: str) -> str:
+    room = MAX_SHORT_CHARS - len(link) - 1
+    if room < len("signoff"):
+        return f"signoff {link}"
+    return f"{subject if len(subject) <= room else subject[: room - 1] + '…'} {link}"
+
+
+def time_left(seconds: int) -> str:
+    """Return a time to decide as people say it, never more than there is: `4 min`, `1 h 30 min`, `2 d 3 h`."""
+    if seconds < 60:
+        return f"{max(seconds, 0)} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def quoted(text: str, most: int) -> str:
+    """Return somebody else's text in one harmless line; what is cut off is counted."""
+    shown = text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+    shown = "".join(_visible(letter) for letter in shown)
+    shown = shown.translate(_DEFUSED).replace("://", ":\u2044\u2044").replace("www.", "www\u2024")
+    return (
+        shown.replace("@everyone", "@ everyone").replace("@here", "@ here").replace("@channel", "@ channel")
+    )
+
+
+def _visible(letter: str) -> str:
+    """Return a letter, or an escape where it would be invisible or move what stands around it."""
+    if letter == " ":
+        return letter
+    kind = unicodedata.category(letter)
+    hidden = kind[0] in "CZ" or letter in _BLANKS or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0100"
+    return f"\\u{{{ord(letter):x}}}" if hidden else letter

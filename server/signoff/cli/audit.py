@@ -1,0 +1,154 @@
+"""The audit log: verify it, and print its newest checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signoff.cli.commands import Commands, Failure, examples, run, with_home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from signoff.audit.keys import PublicKeys
+    from signoff.audit.report import Report
+    from signoff.config import Config, Home
+
+audit = Commands("audit", help="The proof of what happened: verify the log, print its checkpoint.")
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@audit.command("verify")
+@click.option("--db", type=_FILE, help="Verify this database instead of the home's.")
+@click.option(
+    "--checkpoint", "checkpoints", multiple=True, type=_FILE,
+    help="A signed checkpoint kept elsewhere; only such a one shows a restored old copy. May be repeated.",
+)  # fmt: skip
+@click.option("--key", type=_FILE, help="The log's public key (keys/log.pub), instead of the home's.")
+@with_home
+@examples(
+    "signoff audit verify",
+    "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
+)
+def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, home: Path | None) -> None:
+    """Verify the whole log: chain, tree, checkpoints, receipts, and every stored payload and case.
+
+    Works beside a running server, on a copy, and without private keys. Exit code 1 and the number of the first bad
+    event where something does not hold.
+    """
+    from signoff.config import find_home
+
+    found = find_home(home)
+    path = db or found.database
+    report = run(_verify, path, _public_keys(found, key), _anchors(found, checkpoints, whole=db is None))
+    _print_report(report, path)
+    if not report.ok:
+        raise Failure(_verdict(report))
+
+
+async def _verify(path: Path, keys: PublicKeys, anchors: list[str]) -> Report:
+    from signoff.app import verify_database
+
+    with progress("Verifying") as on_progress:
+        return await verify_database(path, keys, on_progress=on_progress, anchors=anchors)
+
+
+def _public_keys(home: Home, key: Path | None) -> PublicKeys:
+    from signoff.audit.checkpoint import CheckpointInvalid, parse_verifier_key
+    from signoff.audit.keys import KeyInvalid, PublicKeys, load_public
+
+    if key is None:
+        return load_public(home.keys)
+    try:
+        lines = key.read_text(encoding="utf-8").split("\n")
+        verifiers = tuple(parse_verifier_key(line) for line in lines if line)
+    except (CheckpointInvalid, ValueError) as error:
+        raise KeyInvalid(key, str(error)) from None
+    if not verifiers:
+        raise KeyInvalid(key, "it is empty")
+    # A stranger may hold the log's key only; receipts are then compared with their digests in the log.
+    return PublicKeys(verifiers, None)
+
+
+def _anchors(home: Home, checkpoints: tuple[Path, ...], *, whole: bool) -> list[str]:
+    """Return the checkpoints to hold the log against; the home's own only for the home's own database."""
+    from signoff.audit.keys import last_signed
+
+    files = [*checkpoints]
+    if whole and home.anchor_file.exists():
+        files.append(home.anchor_file)
+    notes = [file.read_text(encoding="utf-8", errors="replace") for file in files]
+    signed = last_signed(home.keys) if whole else None
+    return [*notes, signed] if signed is not None else notes
+
+
+def _print_report(report: Report, path: Path) -> None:
+    import base64
+
+    click.echo(f"{path}")
+    click.echo(f"  events       {report.events}")
+    click.echo(f"  checkpoints  {report.checkpoints} signed and part of the tree")
+    click.echo(
+        f"  payloads     {report.payloads} as committed"
+        + (f", {report.erased} erased" if report.erased else "")
+    )
+    click.echo(f"  cases        {report.cases}")
+    click.echo(f"  root         {base64.b64encode(report.root).decode()}")
+    if report.newest is not None and report.newest.size < report.events:
+        click.echo(f"  unsigned     {report.events - report.newest.size} events after the newest checkpoint")
+    if report.ok:
+        click.echo(click.style("Everything holds.", fg="green"))
+        return
+    for problem in report.problems:
+        click.echo(f"  ! {problem}")
+    if report.problem_count > len(report.problems):
+        click.echo(f"  … and {report.problem_count - len(report.problems)} more")
+
+
+def _verdict(report: Report) -> str:
+    if report.first_bad_event is not None:
+        return f"The log does not hold. First bad event: {report.first_bad_event}."
+    return "The log does not hold: what is stored beside it disagrees."
+
+
+@audit.command("checkpoint")
+@with_home
+@examples("signoff audit checkpoint", "signoff audit checkpoint > /mnt/elsewhere/checkpoint.txt")
+def checkpoint(home: Path | None) -> None:
+    """Sign the log as it stands and print the checkpoint. Keep it elsewhere: it proves what was there."""
+    from signoff.config import find_home, load_config
+
+    click.echo(run(_checkpoint, load_config(find_home(home))), nl=False)
+
+
+async def _checkpoint(config: Config) -> str:
+    from signoff.app import open_desk, publish
+
+    async with open_desk(config) as desk:
+        return await publish(desk, config.home) or ""
+
+
+@contextmanager
+def progress(label: str) -> Generator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr where that is a terminal, and nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    bar: Any = None
+
+    def update(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = click.progressbar(length=total, label=label, file=sys.stderr)
+        bar.update(done - bar.pos)
+
+    try:
+        yield update
+    finally:
+        if bar is not None:
+            bar.render_finish()

@@ -1,0 +1,139 @@
+"""What leaves the house: datasets of decided cases, and receipts that others present."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signoff.cli.commands import BadInput, examples, run, with_home
+
+if TYPE_CHECKING:
+    from signoff.audit.keys import Jwks
+    from signoff.audit.receipt import Receipt
+    from signoff.config import Config, Home
+    from signoff.datasets.manifest import Manifest
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FORMATS = ("openai-chat", "trl-dpo", "jsonl")
+MAX_TOKEN_FILE_BYTES = 64 * 1024
+
+
+@click.command()
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), required=True, help="What trainers or readers expect."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The directory to write into.",
+)
+@with_home
+@examples("signoff export --format openai-chat --out ./dataset")
+def export(format_: str, out: Path, home: Path | None) -> None:
+    """Export decided cases as a dataset, with a manifest that says what is in it."""
+    from signoff.config import find_home, load_config
+
+    manifest = run(_export, load_config(find_home(home)), format_, out)
+    click.echo(manifest.summary())
+
+
+async def _export(config: Config, format_: str, out: Path) -> Manifest:
+    from signoff.app import open_desk
+    from signoff.cli.audit import progress
+    from signoff.datasets.export import export
+
+    async with open_desk(config) as desk:
+        with progress("Exporting") as on_progress:
+            return await export(desk, format=format_, out=out, on_progress=on_progress)
+
+
+@click.command("verify-receipt")
+@click.argument("token")
+@click.option(
+    "--action", type=_FILE,
+    help="A JSON file with the action about to run, {tool, arguments, server?}: the receipt must approve exactly it.",
+)  # fmt: skip
+@click.option(
+    "--jwks", type=_FILE, help="The issuer's public keys (keys/receipt.pub), instead of the home's."
+)
+@with_home
+@examples(
+    "signoff verify-receipt receipt.jwt --action refund.json",
+    "signoff verify-receipt eyJhbGciOiJFZDI1NTE5… --jwks receipt.pub",
+)
+def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Path | None) -> None:
+    """Check a receipt: TOKEN is the token itself, a file that holds it, or - for stdin.
+
+    Works offline and without private keys. Exit code 1 where it does not hold: not signed by these keys, expired,
+    or given for another action.
+    """
+    from signoff.audit.receipt import verify
+    from signoff.config import find_home
+    from signoff.domain.action import Action
+    from signoff.domain.canonical import parse_json
+    from signoff.domain.clock import SystemClock
+
+    digest = None
+    if action is not None:
+        from pydantic import ValidationError
+
+        try:
+            digest = Action.model_validate(parse_json(action.read_bytes(), field="action")).checked().digest
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise BadInput(f"{action} is no action: {where}: {error.errors()[0]['msg']}") from None
+    receipt = verify(
+        _token(token), _jwks(find_home(home), jwks), now=SystemClock().now(), action_digest=digest
+    )
+    _print_receipt(receipt, checked_action=digest is not None)
+
+
+def _token(given: str) -> str:
+    if given == "-":
+        return sys.stdin.read(MAX_TOKEN_FILE_BYTES).strip()
+    if given.count(".") == 2 and given.startswith("eyJ"):
+        return given
+    path = Path(given)
+    if not path.is_file():
+        raise BadInput(f"{given} is neither a receipt nor a file that holds one.")
+    return path.read_bytes()[:MAX_TOKEN_FILE_BYTES].decode("utf-8", errors="replace").strip()
+
+
+def _jwks(home: Home, path: Path | None) -> Jwks:
+    from signoff.audit.keys import KeyInvalid, load_public, public_jwk
+
+    if path is not None:
+        try:
+            keys = json.loads(path.read_bytes())["keys"]
+            return {"keys": [public_jwk(_from_base64url(key["x"])) for key in keys]}
+        except (ValueError, KeyError, TypeError):
+            raise KeyInvalid(path, "not a JWK set of Ed25519 keys") from None
+    receipts = load_public(home.keys).receipts
+    if receipts is None:
+        raise KeyInvalid(home.keys, "it holds no receipt keys")
+    return receipts
+
+
+def _from_base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _print_receipt(receipt: Receipt, *, checked_action: bool) -> None:
+    deciders: Any = "the policy"
+    if receipt.decided_by != "policy":
+        deciders = ", ".join(f"{one.id} ({', '.join(one.roles)})" for one in receipt.decided_by)
+    click.echo(click.style("The receipt holds.", fg="green"))
+    click.echo(f"  case         {receipt.escalation_id}")
+    click.echo(f"  outcome      {receipt.outcome}")
+    click.echo(f"  decided by   {deciders}, assurance {receipt.assurance}")
+    click.echo(f"  may run      {receipt.action_digest or 'nothing'}")
+    click.echo(f"  valid until  {receipt.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"  log          {receipt.issuer}, event {receipt.audit_seq}")
+    if not checked_action and receipt.action_digest is not None:
+        click.echo("Compare the digest with the action about to run, or name it with --action.")

@@ -1,0 +1,87 @@
+"""How this home is: versions, the database's settings as read back, keys, policy, and who serves it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signoff.cli.commands import Failure, examples, run, with_home
+
+if TYPE_CHECKING:
+    from signoff.config import Config
+
+_MARKS = {True: ("ok", "green"), False: ("!!", "red")}
+
+
+@click.command()
+@with_home
+@examples("signoff doctor")
+def doctor(home: Path | None) -> None:
+    """Say how this home is, and what to do about what is wrong. Exit code 1 if something is."""
+    from signoff import __version__
+    from signoff.app import current_host
+    from signoff.config import find_home, load_config
+
+    config = load_config(find_home(home))
+    click.echo(
+        f"    signoff {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
+    checks = [_home(config), *run(_desk, config)]
+    for good, text in checks:
+        mark, colour = _MARKS[good]
+        click.echo(f"{click.style(mark, fg=colour)}  {text}")
+    host = current_host(config.home)
+    served = (
+        f"served by `{host.command}` (process {host.pid}) at {host.base_url}"
+        if host
+        else "served by nobody now"
+    )
+    click.echo(f"    pages {served}")
+    wrong = sum(not good for good, _ in checks)
+    if wrong:
+        raise Failure(f"{wrong} of {len(checks)} checks failed.")
+
+
+def _home(config: Config) -> tuple[bool, str]:
+    path = config.home.path
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return False, f"home {path} is open to others (mode {mode:04o}). Run: chmod 700 '{path}'"
+    return True, f"home {path}, its owner's only"
+
+
+async def _desk(config: Config) -> list[tuple[bool, str]]:
+    from signoff.app import open_desk, sqlite_settings
+
+    async with open_desk(config) as desk:
+        made = [(True, _database(sqlite_settings(desk)))]
+        async with desk.store.reading() as reader:
+            pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
+            made.append(
+                (
+                    True,
+                    f"{await reader.count_cases()} cases, {pending} waiting; {await reader.count()} events",
+                )
+            )
+        made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
+        made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
+        loaded = desk.policy.current()
+        triggers = len(loaded.policy.triggers)
+        made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
+    return made
+
+
+def _database(settings: dict[str, str]) -> str:
+    text = "SQLite {version} ({library}), journal_mode={journal_mode}, synchronous={synchronous}".format(
+        **settings
+    )
+    if settings["journal_mode"] != "wal":
+        text += (
+            ". This SQLite can corrupt a database in WAL mode (fixed in 3.51.3), so a slower journal is used."
+            f" A wheel of pysqlite3 for {sys.platform} brings a fixed one: pip install pysqlite3"
+        )
+    return text

@@ -1,0 +1,242 @@
+"""People who decide, and agents that ask."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signoff.cli.commands import Commands, examples, run, with_home
+
+if TYPE_CHECKING:
+    from signoff.config import Config
+    from signoff.domain.people import Agent, Person, Role
+
+ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
+
+people = Commands("people", help="Who is alerted and decides: add, list, link, disable, address.")
+agents = Commands(
+    "agents", help="Programs that ask over HTTP, each with a key of its own: add, list, rotate."
+)
+
+
+def _config(home: Path | None) -> Config:
+    from signoff.config import find_home, load_config
+
+    return load_config(find_home(home))
+
+
+def _checked(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses that alerts may go to; `-` reads them from stdin, where no process list shows them."""
+    from signoff.alerts.channels import check_address
+
+    given = [line.strip() for line in sys.stdin] if addresses == ("-",) else list(addresses)
+    return tuple(check_address(address) for address in given if address)
+
+
+def _described(person: Person) -> str:
+    from signoff.alerts.channels import masked
+
+    roles = ", ".join(role for role in ROLE_NAMES if role in person.roles)
+    queues = f"  queues: {', '.join(sorted(person.queues))}" if person.queues else ""
+    addresses = ", ".join(masked(address) for address in person.addresses) or "nowhere"
+    ended = "  (disabled)" if person.disabled_at is not None else ""
+    return f"{person.name}{ended}  {roles}{queues}  alerts: {addresses}"
+
+
+@people.command("add")
+@click.argument("name")
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(ROLE_NAMES), default=("operator",), show_default=True,
+    help="May be repeated.",
+)  # fmt: skip
+@click.option("--queue", "queues", multiple=True, help="A queue this operator works; all of them without it.")
+@click.option(
+    "--address", "addresses", multiple=True, default=("terminal:",), show_default=True,
+    help="Where alerts go: terminal: or an Apprise URL; - reads them from stdin. May be repeated.",
+)  # fmt: skip
+@with_home
+@examples(
+    "signoff people add omar --role operator --queue payments",
+    "echo 'mailtos://user:password@example.com?to=omar@example.com' | signoff people add omar --address -",
+)
+def add_person(
+    name: str, roles: tuple[Role, ...], queues: tuple[str, ...], addresses: tuple[str, ...], home: Path | None
+) -> None:
+    """Add a person who is alerted and may decide."""
+    person = run(_add_person, _config(home), name, roles, queues, _checked(addresses))
+    click.echo(f"Added {_described(person)}")
+    click.echo(f"Sign in with: signoff people link {name}")
+
+
+async def _add_person(
+    config: Config, name: str, roles: tuple[Role, ...], queues: tuple[str, ...], addresses: tuple[str, ...]
+) -> Person:
+    from signoff.app import open_desk
+    from signoff.desk.people import add_person
+
+    async with open_desk(config) as desk:
+        return await add_person(desk, name, roles=roles, queues=queues, addresses=addresses)
+
+
+@people.command("list")
+@with_home
+@examples("signoff people list")
+def list_people(home: Path | None) -> None:
+    """List people with their roles, queues and addresses (secrets masked)."""
+    for person in run(_list_people, _config(home)):
+        click.echo(_described(person))
+
+
+async def _list_people(config: Config) -> list[Person]:
+    from signoff.app import open_desk
+    from signoff.desk.people import list_people
+
+    async with open_desk(config) as desk:
+        return await list_people(desk)
+
+
+@people.command("link")
+@click.argument("name")
+@with_home
+@examples("signoff people link omar")
+def link(name: str, home: Path | None) -> None:
+    """Print a link that signs a person in, once. Give it to them and to nobody else."""
+    config = _config(home)
+    url = run(_link, config, name)
+    click.echo(url)
+    click.echo("Opens once; give it to nobody else.", err=True)
+    from signoff.app import current_host
+
+    if current_host(config.home) is None:
+        click.echo("Nothing serves the pages now: start `signoff serve` first.", err=True)
+
+
+async def _link(config: Config, name: str) -> str:
+    from signoff.app import open_desk
+    from signoff.desk.sign_in import issue_sign_in_link
+
+    async with open_desk(config) as desk:
+        return await issue_sign_in_link(desk, name)
+
+
+@people.command("disable")
+@click.argument("name")
+@with_home
+@examples("signoff people disable omar")
+def disable(name: str, home: Path | None) -> None:
+    """Sign a person out everywhere; they are alerted no more and decide nothing."""
+    run(_disable, _config(home), name)
+    click.echo(f"Disabled {name}.")
+
+
+async def _disable(config: Config, name: str) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import disable_person
+
+    async with open_desk(config) as desk:
+        await disable_person(desk, name)
+
+
+@people.command("address")
+@click.argument("name")
+@click.argument("addresses", nargs=-1, required=True)
+@with_home
+@examples(
+    "signoff people address omar terminal: ntfys://ntfy.example.com/omar-signoff",
+    "pass show omar-alerts | signoff people address omar -",
+)
+def address(name: str, addresses: tuple[str, ...], home: Path | None) -> None:
+    """Send a person's alerts to these ADDRESSES from now on, instead of those before.
+
+    An address is `terminal:` or an Apprise URL (https://github.com/caronc/apprise). `-` reads them from stdin, one
+    a line, so that no shell history and no process list shows their passwords.
+    """
+    checked = _checked(addresses)
+    run(_address, _config(home), name, checked)
+    from signoff.alerts.channels import masked
+
+    click.echo(f"Alerts for {name} go to {', '.join(masked(one) for one in checked) or 'nowhere'}.")
+
+
+async def _address(config: Config, name: str, addresses: tuple[str, ...]) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import set_addresses
+
+    async with open_desk(config) as desk:
+        await set_addresses(desk, name, addresses)
+
+
+@agents.command("add")
+@click.argument("name")
+@click.option(
+    "--owner", help="Name of the person on whose behalf it runs; may not approve where the policy says so."
+)
+@with_home
+@examples("signoff agents add billing-bot --owner omar")
+def add_agent(name: str, owner: str | None, home: Path | None) -> None:
+    """Add an agent and print its key, once."""
+    config = _config(home)
+    _, key = run(_add_agent, config, name, owner)
+    click.echo(f"Added {name}. Its key, which is shown only now:\n\n  {key}\n")
+    _show_use(config, key)
+
+
+async def _add_agent(config: Config, name: str, owner: str | None) -> tuple[Agent, str]:
+    from signoff.app import open_desk
+    from signoff.desk.people import add_agent
+
+    async with open_desk(config) as desk:
+        return await add_agent(desk, name, owner=owner)
+
+
+def _show_use(config: Config, key: str) -> None:
+    url = f"{config.base_url}/mcp"
+    click.echo("Claude Code:\n")
+    click.echo(f'  claude mcp add --transport http signoff {url} --header "Authorization: Bearer {key}"\n')
+    click.echo("Any other MCP client over streamable HTTP:\n")
+    click.echo(f"  url     {url}\n  header  Authorization: Bearer {key}")
+
+
+@agents.command("list")
+@with_home
+@examples("signoff agents list")
+def list_agents(home: Path | None) -> None:
+    """List agents with their owners."""
+    known, names = run(_list_agents, _config(home))
+    for agent in known:
+        owner = f"  owner: {names.get(agent.owner, agent.owner)}" if agent.owner else ""
+        paused = "  (paused)" if agent.paused_at is not None else ""
+        click.echo(f"{agent.name}{paused}{owner}  since {agent.created_at:%Y-%m-%d}")
+    if not known:
+        click.echo("No agents yet. Add one with `signoff agents add NAME`, or run `signoff mcp`.")
+
+
+async def _list_agents(config: Config) -> tuple[list[Agent], dict[str, str]]:
+    from signoff.app import open_desk
+    from signoff.desk.people import list_agents, list_people
+
+    async with open_desk(config) as desk:
+        return await list_agents(desk), {person.id: person.name for person in await list_people(desk)}
+
+
+@agents.command("rotate")
+@click.argument("name")
+@with_home
+@examples("signoff agents rotate billing-bot")
+def rotate(name: str, home: Path | None) -> None:
+    """Give an agent a new key and print it, once; the old key opens nothing from now on."""
+    config = _config(home)
+    key = run(_rotate, config, name)
+    click.echo(f"The new key of {name}, which is shown only now:\n\n  {key}\n")
+    _show_use(config, key)
+
+
+async def _rotate(config: Config, name: str) -> str:
+    from signoff.app import open_desk
+    from signoff.desk.people import rotate_agent_key
+
+    async with open_desk(config) as desk:
+        return await rotate_agent_key(desk, name)

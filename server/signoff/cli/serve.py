@@ -1,0 +1,157 @@
+"""Making a home, and the two ways to run one: a server for all, or a child process of one agent."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from signoff.cli.commands import examples, run, with_home
+
+if TYPE_CHECKING:
+    import anyio
+
+    from signoff.config import Config
+
+
+@click.command()
+@with_home
+@examples("signoff init", "signoff init --home ./signoff-home")
+def init(home: Path | None) -> None:
+    """Make a home: settings, a policy to start from, keys and database. Leaves alone what is there."""
+    from signoff.config import find_home, load_config
+
+    found = find_home(home)
+    fresh = not found.database.exists()
+    config = load_config(found)
+    name = run(_init, config)
+    click.echo(f"{'Made' if fresh else 'Found'} a home in {found.path}")
+    click.echo(f"  settings  {found.config_file}")
+    click.echo(f"  policy    {found.policy_file}")
+    click.echo(f"  keys      {found.keys}")
+    click.echo(f"  database  {found.database}")
+    click.echo(f"\nPeople: {name}. Next:\n")
+    click.echo("  signoff serve                        pages, alerts, MCP over HTTP")
+    click.echo("  signoff agents add NAME              a key for an agent")
+    click.echo("  signoff people address YOU ADDRESS   alerts by mail, push or chat\n")
+    click.echo("Claude Desktop (claude_desktop_config.json):\n")
+    click.echo(_desktop_snippet(config, default=find_home(None).path))
+
+
+async def _init(config: Config) -> str:
+    from signoff.app import open_desk
+    from signoff.desk.people import list_people
+
+    async with open_desk(config) as desk:
+        return ", ".join(person.name for person in await list_people(desk) if person.disabled_at is None)
+
+
+def _desktop_snippet(config: Config, *, default: Path) -> str:
+    arguments = ["mcp"] if config.home.path == default else ["mcp", "--home", str(config.home.path)]
+    server = {"command": "signoff", "args": arguments}
+    return json.dumps({"mcpServers": {"signoff": server}}, indent=2, ensure_ascii=False)
+
+
+@click.command()
+@with_home
+@click.option("--host", help="Listen on this address instead of the configured one.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Listen on this port instead of the configured one."
+)
+@examples("signoff serve", "signoff serve --port 9000")
+def serve(home: Path | None, host: str | None, port: int | None) -> None:
+    """Serve the pages for people and MCP over HTTP, send alerts, and keep deadlines, until Ctrl-C."""
+    from signoff.config import find_home, load_config
+
+    config = load_config(find_home(home), host=host, port=port)
+    _log_to(sys.stderr)
+    run(_serve, config)
+
+
+async def _serve(config: Config) -> None:
+    import anyio
+
+    from signoff import app
+    from signoff.audit.keys import load_keys
+
+    ready, stop = anyio.Event(), anyio.Event()
+
+    async def greet() -> None:
+        await ready.wait()
+        click.echo(f"signoff serves {config.home.path}")
+        click.echo(f"  pages   {config.base_url}/          (sign in: signoff people link NAME)")
+        click.echo(f"  MCP     {config.base_url}{app.MCP_PATH}       (keys: signoff agents add NAME)")
+        click.echo(f"  audit   {load_keys(config.home.keys).origin}")
+        click.echo("Alerts without another address are printed here. Ctrl-C ends it.")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_until_signal, stop)
+        tasks.start_soon(greet)
+        await app.serve(config, terminal=sys.stdout, ready=ready, stop=stop)
+        tasks.cancel_scope.cancel()
+    click.echo("Stopped. Nothing that was acknowledged is lost.")
+
+
+async def _until_signal(stop: anyio.Event) -> None:
+    """Set `stop` at the first Ctrl-C or TERM; the second one ends the process at once."""
+    import anyio
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stop.set()
+            break
+
+
+@click.command()
+@with_home
+@click.option("--agent", default="local", show_default=True, help="The name under which this agent asks.")
+@examples("signoff mcp --agent claude-desktop")
+def mcp(home: Path | None, agent: str) -> None:
+    """Speak MCP over stdin and stdout for one agent; agents start this themselves.
+
+    Alerts go to stderr where no `signoff serve` runs, and this process then serves the pages for people while a
+    case waits.
+    """
+    from signoff.config import find_home, load_config
+
+    config = load_config(find_home(home))
+    _log_to(sys.stderr)
+    run(_mcp, config, agent)
+
+
+async def _mcp(config: Config, name: str) -> None:
+    import anyio
+
+    from signoff.agents.mcp_server import run_stdio
+    from signoff.app import host_when_needed, open_desk
+    from signoff.desk.people import local_agent
+
+    async with open_desk(config) as desk:
+        agent = await local_agent(desk, name)
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+
+            async def end() -> None:
+                await stop.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(_until_signal, stop)
+            tasks.start_soon(end)
+            tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
+            await run_stdio(desk, agent)
+            tasks.cancel_scope.cancel()
+
+
+def _log_to(stream: TextIO) -> None:
+    """Print warnings, and what signoff itself has to say, one line each."""
+    import logging
+
+    logging.basicConfig(
+        stream=stream, level=logging.WARNING, format="signoff: %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("signoff").setLevel(logging.INFO)

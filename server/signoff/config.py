@@ -1,0 +1,371 @@
+"""Where a home is, what lies in it, and every key of its `signoff.yaml`.
+
+    signoff.yaml    the settings below, each commented
+    policy.yaml     the triggers (`triggers/load.py`)
+    keys/           private keys, 0700 and 0600 (`audit/keys.py`)
+    data/           signoff.db, the database
+    anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
+    serve.lock      held by the one process that serves the pages and sends the alerts
+
+The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from signoff.domain.clock import parse_duration
+from signoff.domain.errors import InvalidRequest, StoreUnavailable
+from signoff.triggers.document import read_document
+from signoff.triggers.fields import meant
+from signoff.triggers.load import starter_policy
+
+HOME_VARIABLE = "SIGNOFF_HOME"
+MAX_CONFIG_BYTES = 64 * 1024
+LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
+
+
+class ConfigInvalid(InvalidRequest):
+    """A `signoff.yaml` that cannot be used; one `problem` per line, each with its position."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"{path} cannot be used:\n{lines}")
+        self.path = path
+        self.problems = problems
+
+
+def _duration(given: Any) -> Any:
+    if isinstance(given, timedelta):
+        return given
+    if not isinstance(given, str):
+        raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")  # noqa: TRY004
+    made = parse_duration(given)
+    if made > LONGEST:
+        raise ValueError("longer than 30 days")
+    return made
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write the address that people open, such as https://signoff.example.com")
+    if parts.path.rstrip("/") or parts.username:
+        raise ValueError("the pages live at the root of a host: leave out paths and user names")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _host(text: str) -> str:
+    if not text or any(letter in text for letter in "/@ ?#"):
+        raise ValueError("write a host name or an address, such as 127.0.0.1")
+    return text
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class AlertSettings(_Strict):
+    """How alerts leave. To whom they go is kept per person: `signoff people address`."""
+
+    time_limit_s: Annotated[int, Field(ge=1, le=50)] = Field(
+        30,
+        description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
+        "minute for which a worker holds an alert, or a slow channel would get it twice.",
+    )
+
+
+class Settings(_Strict):
+    """Every key of `signoff.yaml`."""
+
+    host: Annotated[str, AfterValidator(_host)] = Field(
+        "127.0.0.1",
+        description="The address that pages and MCP over HTTP listen on. 127.0.0.1 is this machine only; behind a\n"
+        "reverse proxy it stays that. 0.0.0.0 is every network, without TLS of its own.",
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        8717, description="The TCP port. Fixed, so that the links in alerts still open after a restart."
+    )
+    base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        None,
+        description="What links in alerts begin with: the address at which people reach the pages. Made of host and\n"
+        "port where it is null; behind a proxy write its public address, such as https://signoff.example.com.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Host headers that MCP over HTTP answers to, besides those of base_url and localhost. Anything\n"
+        "else is refused, so that no web page in a browser on this network can speak to it (DNS rebinding).",
+    )
+    undo_s: Annotated[int, Field(ge=0, le=300)] = Field(
+        10,
+        description="Seconds in which a person can take a decision back; the agent is told after them. 0: none.",
+    )
+    urgent_link_valid_for: Duration = Field(
+        timedelta(minutes=10),
+        description="Life of a magic link for a case of high or critical urgency. Others live until the case's\n"
+        "deadline. Short, because a link in an inbox is as good as the person.",
+    )
+    case_sign_in_valid_for: Duration = Field(
+        timedelta(hours=1), description="How long an opened magic link goes on showing its case."
+    )
+    sign_in_link_valid_for: Duration = Field(
+        timedelta(minutes=15), description="Life of a link from `signoff people link`."
+    )
+    sign_in_valid_for: Duration = Field(
+        timedelta(hours=12), description="How long a full sign-in lasts: one working day."
+    )
+    checkpoint_every_s: Annotated[int, Field(ge=1, le=86400)] = Field(
+        60,
+        description="Seconds between signed checkpoints while there is something new. A decision gets one at once.",
+    )
+    log_origin: str | None = Field(
+        None,
+        description="The audit log's name, as outsiders know it: a URL without a scheme, such as example.com/signoff.\n"
+        "Taken once, when the keys are made; a unique one where it is null.",
+    )
+    alerts: AlertSettings = Field(
+        default_factory=lambda: AlertSettings(),
+        description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The directory that everything of one signoff lies in."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """Return the settings' file."""
+        return self.path / "signoff.yaml"
+
+    @property
+    def policy_file(self) -> Path:
+        """Return the policy's file."""
+        return self.path / "policy.yaml"
+
+    @property
+    def keys(self) -> Path:
+        """Return the directory of the keys."""
+        return self.path / "keys"
+
+    @property
+    def database(self) -> Path:
+        """Return the database's file."""
+        return self.path / "data" / "signoff.db"
+
+    @property
+    def anchor_file(self) -> Path:
+        """Return the file that holds the newest checkpoint outside the data directory."""
+        return self.path / "anchors" / "checkpoint"
+
+    @property
+    def serve_lock(self) -> Path:
+        """Return the file that is locked by the process that serves."""
+        return self.path / "serve.lock"
+
+    @property
+    def serve_next(self) -> Path:
+        """Return the file that is locked by a `signoff serve` that waits to take over."""
+        return self.path / "serve.next"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A home and its settings."""
+
+    home: Home
+    settings: Settings
+
+    @property
+    def base_url(self) -> str:
+        """Return what links begin with, without a slash at the end."""
+        if self.settings.base_url is not None:
+            return self.settings.base_url
+        return f"http://{_reachable(self.settings.host)}:{self.settings.port}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the Host headers that MCP over HTTP answers to."""
+        port = self.settings.port
+        local = (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}")
+        return tuple(dict.fromkeys((urlsplit(self.base_url).netloc, *local, *self.settings.allowed_hosts)))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return the Origin headers that MCP over HTTP answers to; most clients send none."""
+        port = self.settings.port
+        return tuple(dict.fromkeys((self.base_url, f"http://127.0.0.1:{port}", f"http://localhost:{port}")))
+
+
+def find_home(given: Path | None) -> Home:
+    """Return the home that was asked for: the argument, `SIGNOFF_HOME`, or this platform's user data directory."""
+    if given is not None:
+        return Home(given.absolute())
+    variable = os.environ.get(HOME_VARIABLE, "")
+    if variable:
+        return Home(Path(variable).absolute())
+    from platformdirs import user_data_dir  # needed only where neither is set
+
+    return Home(Path(user_data_dir("signoff", appauthor=False)))
+
+
+def load_config(home: Home, **changed: Any) -> Config:
+    """Read a home's settings, making the home and its two files where they are missing.
+
+    Args:
+        changed: Settings that replace what the file says, for this process only; None leaves a key alone.
+
+    Raises:
+        ConfigInvalid: Lists every problem of the file.
+        StoreUnavailable: The home cannot be made or read.
+    """
+    create_home(home)
+    try:
+        data = home.config_file.read_bytes()
+    except OSError as error:
+        raise StoreUnavailable(f"{home.config_file} cannot be read: {error.strerror}.") from None
+    given = {key: value for key, value in changed.items() if value is not None}
+    return Config(home, parse_settings(data, path=home.config_file, changed=given))
+
+
+def create_home(home: Home) -> None:
+    """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
+
+    Raises:
+        StoreUnavailable: It cannot be made.
+    """
+    try:
+        # mkdir gives 0700 to the last part only, which is the home; what lies above is not ours to close.
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (home.database.parent, home.anchor_file.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        _write_new(home.config_file, default_settings())
+        _write_new(home.policy_file, starter_policy())
+    except OSError as error:
+        raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
+
+
+def parse_settings(data: bytes, *, path: Path, changed: dict[str, Any] | None = None) -> Settings:
+    """Read settings from the text of a `signoff.yaml`.
+
+    Raises:
+        ConfigInvalid: Lists every problem as `file:line:column: key: what is wrong`.
+    """
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigInvalid(path, [f"{path.name}:1:1: {len(data)} bytes, at most {MAX_CONFIG_BYTES}"])
+    try:
+        document = read_document(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(path, [f"{path.name}:1:1: not UTF-8 at byte {error.start}"]) from None
+    problems = [(one.line, one.column, one.message) for one in document.problems]
+    value = {} if document.value is None else document.value
+    if not problems and not isinstance(value, dict):
+        problems = [(1, 1, "the settings are a map of keys and values")]
+    if not problems:
+        try:
+            return Settings.model_validate({**_tuples(value), **(changed or {})})
+        except ValidationError as error:
+            for one in error.errors():
+                where = one["loc"]
+                place = document.keys.get(where) or document.places.get(where)
+                line, column = (place.line, place.column) if place else (1, 1)
+                problems.append((line, column, _said(where, one["type"], one["msg"])))
+    raise ConfigInvalid(
+        path, [f"{path.name}:{line}:{column}: {said}" for line, column, said in sorted(problems)]
+    )
+
+
+def default_settings() -> str:
+    """Return a `signoff.yaml` that says what every key does and changes nothing."""
+    lines = [
+        "# signoff's settings. Every key is shown with its default; take the # away to change one.",
+        "# Durations are a whole number and s, m, h or d. Read once, at start.",
+        "",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += [f"# {line}" for line in (field.description or "").split("\n")]
+        if name == "alerts":
+            lines.append("#alerts:")
+            for inner, own in AlertSettings.model_fields.items():
+                lines += [f"#  # {line}" for line in (own.description or "").split("\n")]
+                lines.append(f"#  {inner}: {_yaml(own.default)}")
+        else:
+            lines.append(f"#{name}: {_yaml(field.default)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _yaml(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+            if seconds % size == 0:
+                return f"{seconds // size}{unit}"
+        return f"{seconds}s"
+    return str(value)
+
+
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the map with its lists as tuples: a strict model takes no list for one."""
+    return {key: tuple(member) if isinstance(member, list) else member for key, member in value.items()}
+
+
+def _said(where: tuple[str | int, ...], kind: str, message: str) -> str:
+    name = ".".join(str(part) for part in where)
+    if kind == "extra_forbidden":
+        known = AlertSettings.model_fields if where[:1] == ("alerts",) else Settings.model_fields
+        return f"there is no key {name}{meant(str(where[-1]), known)}"
+    said = {
+        "int_type": "must be a whole number",
+        "string_type": "must be text",
+        "tuple_type": "must be a list",
+        "model_type": "must be a map",
+    }.get(kind)
+    return f"{name}: {said or message.removeprefix('Value error, ')}"
+
+
+def _reachable(host: str) -> str:
+    """Return a host that a browser can open: a wildcard address is none, and an IPv6 one goes in brackets."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1"
+    return f"[{host}]" if address.version == 6 else host
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that does not exist yet, whole or not at all, readable by its owner only."""
+    if path.exists():
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)  # unlike a rename, does not replace what another process put there meanwhile
+        except FileExistsError:
+            return
+    finally:
+        part.unlink(missing_ok=True)
