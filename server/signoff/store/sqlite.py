@@ -214,8 +214,14 @@ async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
 
 
 async def _aio(stack: AsyncExitStack, connector: Callable[[], Any]) -> Any:
-    connection = aiosqlite.Connection(connector, iter_chunk_size=64)
-    return await stack.enter_async_context(connection)
+    connection = await aiosqlite.Connection(connector, iter_chunk_size=64)
+
+    async def close() -> None:
+        with anyio.CancelScope(shield=True):  # its thread must be gone before the event loop is
+            await connection.close()
+
+    stack.push_async_callback(close)
+    return connection
 
 
 async def _notice_others(connection: Any, queries: Any, waiters: Waiters) -> None:

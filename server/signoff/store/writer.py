@@ -81,14 +81,16 @@ class Writer:
 
     async def run(self) -> None:
         """Work until closed; whatever is in line then is still written."""
-        while True:
-            await self._work_waits.wait()
-            self._work_waits = anyio.Event()
-            while self._line:
-                await self._batch()
-            if self._closed:
-                self.finished.set()
-                return
+        # Only `close` ends it: a cancelled writer would leave a transaction half done, and its closer waiting.
+        with anyio.CancelScope(shield=True):
+            while True:
+                await self._work_waits.wait()
+                self._work_waits = anyio.Event()
+                while self._line:
+                    await self._batch()
+                if self._closed:
+                    self.finished.set()
+                    return
 
     def close(self) -> None:
         """Take no more work."""
