@@ -133,7 +133,10 @@ class Writer:
         try:
             unit = Unit(self._connection, self._q, batch=batch, now=now, new_id=self._new_id)
             job.result = await job.work(unit)
-        except Exception as error:
+        except BaseException as error:
+            # A panic of the rule engine (Rust) is no Exception, and still fails only the unit that met it.
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             if not self._connection.in_transaction:
                 raise  # the database threw the whole transaction away (disk full, I/O error)
             await self._execute("ROLLBACK TO unit")
