@@ -15,12 +15,10 @@ import os
 import socket
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterator,
     Awaitable,
     Callable,
     Generator,
     Iterable,
-    Sequence,
 )
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -33,10 +31,8 @@ import anyio.abc
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
-from signoff.audit.fold import CaseRow
 from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
 from signoff.audit.report import Report
-from signoff.audit.verifier import PayloadRow
 from signoff.audit.verify import verify_log
 from signoff.config import Config, Home
 from signoff.desk.checkpoints import publish_checkpoint
@@ -49,6 +45,7 @@ from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
 from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
+from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
 from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
 from signoff.triggers.watch import PolicyFile
@@ -221,29 +218,7 @@ async def verify_database(
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
     async with open_snapshot(path) as reader:
-        return await verify_log(_LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
-
-
-@dataclass(frozen=True, slots=True)
-class _LogSource:
-    """A snapshot in the words of the verifier (`audit/verify.py: SourceOfLog`)."""
-
-    reader: Reader
-
-    async def count(self) -> int:
-        return await self.reader.count()
-
-    def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
-        return self.reader.events()
-
-    def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
-        return self.reader.payloads()
-
-    def checkpoints(self) -> AsyncIterator[Sequence[str]]:
-        return self.reader.checkpoints()
-
-    def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
-        return self.reader.case_rows()
+        return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
 
 
 # Hosting

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +34,38 @@ MAX_TOKEN_FILE_BYTES = 64 * 1024
     required=True,
     help="The directory to write into.",
 )
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="Leave out what was decided before, UTC.",
+)
 @with_home
-@examples("signoff export --format openai-chat --out ./dataset")
-def export(format_: str, out: Path, home: Path | None) -> None:
-    """Export decided cases as a dataset, with a manifest that says what is in it."""
+@examples(
+    "signoff export --format openai-chat --out ./dataset",
+    "signoff export --format trl-dpo --out ./november --since 2026-11-01",
+)
+def export(format_: str, out: Path, since: datetime | None, home: Path | None) -> None:
+    """Export decided cases as a dataset, with a manifest that says what is in it.
+
+    The directory must be empty or new. What should be looked at before a model learns from it stands in
+    quarantine.jsonl, with reasons.
+    """
     from signoff.config import find_home, load_config
 
-    manifest = run(_export, load_config(find_home(home)), format_, out)
+    config = load_config(find_home(home))
+    manifest = run(_export, config, format_, out, since.replace(tzinfo=UTC) if since else None)
     click.echo(manifest.summary())
+    click.echo(f"  {out}")
 
 
-async def _export(config: Config, format_: str, out: Path) -> Manifest:
+async def _export(config: Config, format_: str, out: Path, since: datetime | None) -> Manifest:
     from signoff.app import open_desk
     from signoff.cli.audit import progress
     from signoff.datasets.export import export
 
     async with open_desk(config) as desk:
         with progress("Exporting") as on_progress:
-            return await export(desk, format=format_, out=out, on_progress=on_progress)
+            return await export(desk, format=format_, out=out, on_progress=on_progress, since=since)
 
 
 @click.command("verify-receipt")

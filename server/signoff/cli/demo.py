@@ -43,8 +43,7 @@ def demo(auto: bool, port: int | None, home: Path | None) -> None:
     with _temporary(keep) as temporary:
         found = Home(temporary / "home") if temporary is not None else find_home(home)
         config = load_config(found, port=port or _free_port(), undo_s=1 if auto else UNDO_S)
-        out = (temporary or found.path) / "dataset"
-        run(_demo, config, out, auto, keep)
+        run(_demo, config, _free_directory(temporary or found.path), auto, keep)
 
 
 @contextmanager
@@ -61,6 +60,12 @@ def _free_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
+
+
+def _free_directory(parent: Path) -> Path:
+    """Return a directory for a dataset that is not there yet: a home may have seen this demo before."""
+    names = ("dataset", *(f"dataset-{number}" for number in range(2, 1000)))
+    return next(parent / name for name in names if not (parent / name).exists())
 
 
 async def _demo(config: Config, out: Path, auto: bool, keep: bool) -> None:

@@ -30,7 +30,7 @@ BUNDLE: dict[str, Any] = {
     "messages": [
         {
             "role": "user",
-            "content": "Hi, you charged me twice for order A-1042, 1,240 euros each time! I need it back.",
+            "content": "You charged me twice for order A-1042! I need 1,240 euros back.",
         },
         {"role": "assistant", "content": "I am sorry, Mira. Let me look at the payments of that order."},
     ],
@@ -93,9 +93,10 @@ async def play_agent(url: str, key: str, story: Story) -> Ending:
             "agent",
             f"Connected over MCP {client.protocol_version} with a key that can ask, and decide nothing.",
         )
-        story.say("agent", f"“{BUNDLE['messages'][0]['content']}” writes {BUNDLE['subject']['name']}.")
+        message = BUNDLE["messages"][0]["content"]
+        story.say("agent", f"{BUNDLE['subject']['name']} writes: “{message}”")
         story.say(
-            "agent", "list_payments: two charges of EUR 1,240.00, 38 seconds apart. I want to refund one."
+            "agent", "list_payments: two charges of EUR 1,240.00 within a minute. I want to refund one."
         )
         checked = await _call(client, "check_triggers", {"action": ACTION, "bundle": BUNDLE})
         _tell_verdict(story, checked)
@@ -110,9 +111,9 @@ async def play_agent(url: str, key: str, story: Story) -> Ending:
             raise RuntimeError("a repeated request opened a second case")
         story.say(
             "agent",
-            "request_approval, with my reasoning, the conversation and the exact action. Sent it twice,",
+            "request_approval, with my reasoning, the conversation and the exact action. Sent twice, as after a"
+            " lost reply: it is the same case, and nobody is alerted twice.",
         )
-        story.say("agent", "as after a lost reply: same case, nobody is alerted twice.")
         story.say(
             "signoff", f"Case {case['escalation_id']} waits in '{case['queue']}', urgency {case['urgency']}."
         )
@@ -121,7 +122,7 @@ async def play_agent(url: str, key: str, story: Story) -> Ending:
 
 
 async def _decision(client: Client, escalation_id: str, story: Story) -> dict[str, Any]:
-    story.say("agent", "get_decision … I wait. A call ends within 45 s, so I repeat it; that costs nothing.")
+    story.say("agent", "get_decision … I wait, call after call, for as long as it takes.")
     while True:
         case = await _call(client, "get_decision", {"escalation_id": escalation_id, "wait_s": WAIT_S})
         if case["status"] != "pending":
@@ -150,7 +151,7 @@ async def _obey(client: Client, case: dict[str, Any], story: Story) -> Ending:
         story.say(
             "agent", f"Other arguments than I proposed, so I run those: {json.dumps(final['arguments'])}"
         )
-    await _try_another_amount(client, case, story)
+    await _try_another_order(client, case, story)
     claimed = await _call(client, "claim_approval", {"escalation_id": case["escalation_id"], "action": final})
     story.say("agent", "claim_approval: granted, for exactly this action, once.")
     refund = {"refund": "re_7f31", "arguments": claimed["action"]["arguments"]}
@@ -171,18 +172,14 @@ async def _obey(client: Client, case: dict[str, Any], story: Story) -> Ending:
     return Ending(case["status"], ran=True)
 
 
-async def _try_another_amount(client: Client, case: dict[str, Any], story: Story) -> None:
+async def _try_another_order(client: Client, case: dict[str, Any], story: Story) -> None:
     """Show that an approval is for one action: a single changed character is refused."""
-    other = {**case["action"], "arguments": {**case["action"]["arguments"], "amount": "1240.01"}}
-    result = await client.call_tool(
-        "claim_approval", {"escalation_id": case["escalation_id"], "action": other}
-    )
+    other = {**case["action"], "arguments": {**case["action"]["arguments"], "order": ORDER + "3"}}
+    asked = {"escalation_id": case["escalation_id"], "action": other}
+    result = await client.call_tool("claim_approval", asked)
     if not result.is_error:
         raise RuntimeError("a changed action was let through")
-    story.say(
-        "agent",
-        "claim_approval with the amount one cent higher, as a confused model might: refused, and logged.",
-    )
+    story.say("agent", f"claim_approval with order {ORDER}3, as a confused model might: refused, and logged.")
 
 
 def _tell_verdict(story: Story, checked: dict[str, Any]) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 
 from signoff.cli.story import Story
 
-NOTE = "Both charges are in the ledger; the second one is ours."
+NOTE = "Both charges are in the ledger; one is hers."
+READING_S = 1.5  # a decision within a second of looking is kept out of datasets, and rightly
 
 
 class PageSurprise(Exception):
@@ -87,19 +89,20 @@ async def play_person(link: str, story: Story) -> None:
         door = await browser.get(parts.path)
         story.say(
             "person",
-            "I open the link. Looking at it decides nothing; a mail scanner could have done the same.",
+            "I open the link. That alone decides nothing: a mail scanner may do it too.",
         )
         form = _form(door, lambda form: form.action.endswith(parts.path))
         opened = await browser.post(form.action, data={**form.fields, "secret": parts.fragment}, headers=own)
         story.say(
             "person",
-            "One click, and I see the case: what would run, why it was stopped, what the agent thought.",
+            "One click, and I see what would run, why it was stopped, and what the agent thought.",
         )
         form = _form(opened, _approves)
+        await anyio.sleep(READING_S)
         sent = {**form.fields, "note": NOTE}
         decided = await browser.post(form.action, data=sent, headers=own)
-        if decided.status_code != 200:
-            raise PageSurprise(f"deciding was answered with {decided.status_code}")
+        if decided.status_code != 200 or any(map(_approves, _forms(decided))):
+            raise PageSurprise(f"the decision was not taken (status {decided.status_code})")
         story.say("person", f"I approve, with a reason: “{NOTE}”")
 
 
@@ -110,9 +113,13 @@ def _approves(form: Form) -> bool:
 def _form(page: httpx2.Response, wanted: Callable[[Form], bool]) -> Form:
     if page.status_code != 200:
         raise PageSurprise(f"{page.url.path} was answered with {page.status_code}")
-    parser = FormParser()
-    parser.feed(page.text)
-    for form in parser.forms:
+    for form in _forms(page):
         if wanted(form):
             return form
     raise PageSurprise(f"{page.url.path} has not the form that was expected")
+
+
+def _forms(page: httpx2.Response) -> list[Form]:
+    parser = FormParser()
+    parser.feed(page.text)
+    return parser.forms

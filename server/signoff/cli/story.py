@@ -36,9 +36,9 @@ class Story:
         """
         at = click.style(f"{time.monotonic() - self._began:6.1f} s", dim=True)
         colour = {True: "green", False: "yellow", None: None}[good]
-        speaker = click.style(f"{who:<8}", fg=_COLOURS.get(who))
-        for number, line in enumerate(_wrapped(text, WIDTH - 18)):
-            head = f"{at}  {speaker}" if number == 0 else " " * 18
+        speaker = click.style(f"{who:<9}", fg=_COLOURS.get(who))
+        for number, line in enumerate(_wrapped(text, WIDTH - 19)):
+            head = f"{at}  {speaker}" if number == 0 else " " * 19
             click.echo(f"{head}{click.style(line, fg=colour) if colour else line}")
 
     def plain(self, text: str) -> None:
