@@ -49,10 +49,6 @@ SELECT DISTINCT escalation_id FROM audit_event WHERE seq >= :seq AND escalation_
 -- Keep what an event commits to.
 INSERT INTO payload (seq, field, salt, body) VALUES (:seq, :field, :salt, :body);
 
--- name: payload(seq, field)^
--- What an event commits to.
-SELECT salt, body FROM payload WHERE seq = :seq AND field = :field;
-
 -- name: payloads_from(seq, field, most)
 -- Payloads in order, a page at a time; strictly after (seq, field).
 SELECT seq, field, salt, body FROM payload
