@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 
 from signoff.audit import merkle
-from signoff.audit.checkpoint import Checkpoint, parse_checkpoint, parse_note
-from signoff.audit.keys import CheckpointRefused
+from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
+from signoff.audit.keys import CheckpointRefused, KeyInvalid
 from signoff.desk.desk import Desk
 from signoff.domain.errors import StoreUnavailable
 from signoff.store.reader import Reader
@@ -22,29 +22,72 @@ async def publish_checkpoint(desk: Desk) -> str | None:
     """Sign the log as it stands on disk and keep the signed note; None while the log is empty.
 
     Raises:
-        StoreUnavailable: The log is smaller than, or different from, one that was signed before: the database
-            is an old copy or was changed, and nothing more is signed until that is settled.
+        StoreUnavailable: The log does not contain what was signed before: the database is an old copy or was
+            changed, and nothing more is signed until that is settled. Or signing itself failed.
     """
     for _ in range(TRIES):
+        # First what was signed, then the log: nothing is signed before it is in the log.
+        last = await _last_signed(desk)
         async with desk.store.reading() as reader:
             head, newest = await reader.head(), await reader.newest_checkpoint()
+            if last is not None and not await _contains(reader, head.size, last):
+                raise _contradicted()
         if head.size == 0:
             return None
-        if newest is not None and newest[0] == head.size:
+        if newest is not None and _is_of(newest[1], last) and newest[0] == head.size:
             return newest[1]
         try:
             note = await anyio.to_thread.run_sync(desk.signer.sign, head.size, head.root)
         except CheckpointRefused:
             continue
+        except (OSError, KeyInvalid) as error:
+            raise _unsigned() from error
 
         async def keep(unit: Unit, size: int = head.size, note: str = note) -> None:
             await unit.add_checkpoint(size, note)
 
         await desk.store.write(keep)
         return note
-    raise StoreUnavailable(
-        "The audit log on disk is behind a checkpoint that was signed before, so nothing is released."
+    raise _contradicted()
+
+
+async def _last_signed(desk: Desk) -> Checkpoint | None:
+    try:
+        return await anyio.to_thread.run_sync(desk.signer.last)
+    except (OSError, KeyInvalid) as error:
+        raise _unsigned() from error
+
+
+async def _contains(reader: Reader, size: int, signed: Checkpoint) -> bool:
+    """Say whether the log of `size` events begins with the one that was signed.
+
+    The signer compares sizes only, so a restored copy that has grown past them would get a second history signed.
+    """
+    if size < signed.size:
+        return False
+    nodes = merkle.edge_nodes(signed.size)
+    held = await reader.nodes(nodes)
+    return merkle.root([held[node] for node in nodes]) == signed.root
+
+
+def _is_of(note: str, signed: Checkpoint | None) -> bool:
+    """Say whether a stored note states what the key signed last; a row alone proves nothing."""
+    try:
+        return checkpoint_of(note) == signed
+    except CheckpointInvalid:
+        return False
+
+
+def _contradicted() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The audit log on disk is not the one of which a checkpoint was signed before, so nothing is released."
         " Was an old copy of the database restored? Run `signoff audit verify`."
+    )
+
+
+def _unsigned() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The audit log cannot be signed, so nothing is released. Check the keys directory: `signoff doctor`."
     )
 
 
@@ -54,9 +97,10 @@ async def cover(desk: Desk, seq: int) -> str:
     Raises:
         StoreUnavailable: None can be made.
     """
+    last = await _last_signed(desk)
     async with desk.store.reading() as reader:
         newest = await reader.newest_checkpoint()
-    if newest is not None and newest[0] > seq:
+    if newest is not None and newest[0] > seq and _is_of(newest[1], last):
         return newest[1]
     note = await publish_checkpoint(desk)
     if note is None:
