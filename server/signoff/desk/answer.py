@@ -106,6 +106,10 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     if not released:
         return told
     await cover(desk, last_seq)
+    async with desk.store.reading() as reader:
+        still = await reader.case(case.id)
+    if still is not None and still.version != case.version:
+        return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
     return await _with_decision(desk, case, told, document=document, action=action)
 
 
