@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signoff.desk.answer import Answer, tell
+from signoff.desk.check import check_not_paused
 from signoff.desk.checkpoints import cover
 from signoff.desk.desk import Desk
 from signoff.desk.request import check_key, first_case
@@ -32,7 +33,9 @@ async def claim(
         NotFound: No such case of this agent.
         ClaimRefused: It may not run; `reason` says why, and the refusal is in the audit log.
         Conflict: The key was used for something else.
+        Forbidden: The agent is paused.
     """
+    check_not_paused(agent)
     action.checked()
     check_key(idempotency_key)
     await own_case(desk, agent, escalation_id)
