@@ -106,12 +106,12 @@ async def report_outcome(
             return first
         case = await unit.case(escalation_id)
         assert case is not None  # noqa: S101 -- read above, and cases are never deleted
-        if case.outcome == outcome:
-            return case
         if idempotency_key is not None:
             await unit.keep_first_answer(
                 agent.id, idempotency_key, verb="outcome", input_digest=input_digest, escalation_id=case.id
             )
+        if case.outcome == outcome:
+            return case
         return await unit.apply(outcome_reported(case, outcome, by=agent.actor, report=report, now=unit.now))
 
     return await tell(desk, await desk.store.write(move))

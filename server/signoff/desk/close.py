@@ -41,8 +41,6 @@ async def cancel(
         case = await unit.case(escalation_id)
         if case is None or case.agent_id != agent.id:
             raise NotFound("There is no such escalation of yours. Check the escalation_id.")
-        if case.status == "cancelled":
-            return case
         if not case.released(unit.now) and not case.is_open:
             # A decision in its undo window is not the agent's to know, and not its to undo.
             raise AlreadyDecided(case.id, "decided", "a person")
@@ -50,6 +48,8 @@ async def cancel(
             await unit.keep_first_answer(
                 agent.id, idempotency_key, verb="cancel", input_digest=input_digest, escalation_id=case.id
             )
+        if case.status == "cancelled":
+            return case
         return await unit.apply(
             cancelled(
                 case, by=agent.actor, reason=canonical(mask_secrets({"reason": reason})[0]), now=unit.now
