@@ -10,10 +10,8 @@ from signoff.desk.wait import own_case
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Agent
 
-# Written for people, or telling what the agent may not know yet.
-_NOT_FOR_AGENTS = frozenset(
-    {"link.issued", "link.opened", "link.refused", "bundle.viewed", "alert.sent", "alert.failed"}
-)
+_FOR_AGENTS = "escalation."
+"""Other events of a case are about people: who was alerted, by which link they came, who looked."""
 _DECISIONS = frozenset({"escalation.decided", "escalation.undone", "escalation.approval_given"})
 
 
@@ -30,8 +28,12 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
     async with desk.store.reading() as reader:
         last_seq = await reader.last_seq_of_case(escalation_id)
         events = await reader.typed_events_of_case(escalation_id)
-    hidden = _NOT_FOR_AGENTS if case.released(desk.clock.now()) else _NOT_FOR_AGENTS | _DECISIONS
-    shown = [(seq, body) for seq, type_, body in events if type_ not in hidden]
+    hidden = frozenset() if case.released(desk.clock.now()) else _DECISIONS
+    shown = [
+        (seq, body)
+        for seq, type_, body in events
+        if type_.startswith(_FOR_AGENTS) and type_ not in hidden
+    ]
     if not shown:
         raise NotFound("There is nothing in the log about this case.")
     note = await cover(desk, last_seq)
