@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
 from signoff.desk.look import CaseView, view_of
 from signoff.desk.receipts import with_receipt
@@ -82,6 +84,8 @@ async def decide(
 async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
     """Take one's own decision back before the agent is told, and return the case, open again.
 
+    People are alerted anew: their links ended with the decision.
+
     Raises:
         NotFound: Not this person's to see.
         Conflict: There is nothing to take back, or the agent has been told.
@@ -98,7 +102,9 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
             now=unit.now,
             deadline_at=unit.now + AFTER_UNDO,
         )
-        await unit.apply(change)
+        # Deciding dropped the alerts and revoked the links; the case waits for people again.
+        queue = desk.policy.current().policy.queue_named(change.case.queue)
+        await unit.apply(replace(change, alerts=await alerts_for(unit, change.case, queue)))
 
     await desk.store.write(move)
     return await _seen(desk, sign_in, escalation_id)
