@@ -40,6 +40,7 @@ async def decide(
     """
 
     async def move(unit: Unit) -> Escalation | AlreadyDecided:
+        await _check_not_disabled(unit, sign_in)
         view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
         case = view.case
         if case.is_open and unit.now >= case.deadline_at:
@@ -93,6 +94,7 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
     """
 
     async def move(unit: Unit) -> None:
+        await _check_not_disabled(unit, sign_in)
         view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
         decisions = await unit.decisions(escalation_id)
         change = undone(
@@ -108,6 +110,13 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
 
     await desk.store.write(move)
     return await _seen(desk, sign_in, escalation_id)
+
+
+async def _check_not_disabled(reader: Reader, sign_in: SignIn) -> None:
+    """Refuse somebody who was disabled after they signed in, however short before."""
+    person = await reader.person(sign_in.person.id)
+    if person is None or person.disabled_at is not None:
+        raise Forbidden("You are not signed in.")
 
 
 async def _seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
