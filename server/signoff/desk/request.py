@@ -145,11 +145,13 @@ def _request(
     action: Action, material: Material, verdict: Verdict, response_schema: dict[str, Any] | None
 ) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""
-    shown = {
+    shown: dict[str, Any] = {
         "action": {"arguments": action.arguments, "summary": action.summary or ""},
         "bundle": material.as_json(),
         "verdict": {"fired": [one.as_json() for one in verdict.fired]},
     }
+    if response_schema is not None:
+        shown["response_schema"] = response_schema
     masked, paths = mask_secrets(shown)
     proposed: dict[str, Any] = {"tool": action.tool, "arguments": masked["action"]["arguments"]}
     if action.server is not None:
@@ -163,7 +165,7 @@ def _request(
         "masked": list(paths),
     }
     if response_schema is not None:
-        document["response_schema"] = response_schema
+        document["response_schema"] = masked["response_schema"]
     return Request(
         tool=action.tool,
         server=action.server,
