@@ -254,11 +254,13 @@ class Unit(Reader):
         )
 
     async def lease_alerts(self, owner: str, *, until: datetime, most: int) -> list[Alert]:
-        """Take alerts that are due; each comes with its attempt counted."""
+        """Take alerts that are due, most urgent first; each comes with its attempt counted."""
         found = self._q.lease_alerts(
             self._connection, now=to_text(self.now), until=to_text(until), owner=owner, most=most
         )
-        return [rows.alert(row) async for row in found]
+        taken = [rows.alert(row) async for row in found]
+        # RETURNING has no order of its own (sqlite.org/lang_returning.html §3).
+        return sorted(taken, key=lambda one: (-rows.urgency_rank(one.urgency), one.due_at, one.id))
 
     async def finish_alert(self, alert_id: str, owner: str, *, state: str, error: str | None) -> bool:
         """Record how sending ended; False if the lease was lost or the alert dropped."""
