@@ -72,17 +72,29 @@ def action_digest(tool: str, arguments: Mapping[str, Any], *, server: str | None
     return digest(value)
 
 
+def checked_arguments(changed: Any) -> dict[str, Any]:
+    """Return arguments that a person wrote after checking that they are arguments at all.
+
+    Raises:
+        InvalidRequest: Not an object, or a value without one canonical form.
+        LimitExceeded: Over 256 KB in canonical form.
+    """
+    if not isinstance(changed, dict):
+        raise InvalidRequest("must be a JSON object.", field="arguments")
+    check_value(changed, field="arguments")
+    size = len(canonical(changed))
+    if size > MAX_ARGUMENTS_BYTES:
+        raise LimitExceeded("arguments", f"{MAX_ARGUMENTS_BYTES} bytes", f"{size} bytes")
+    return changed
+
+
 def modified_arguments(proposed: Mapping[str, Any], changed: Any) -> dict[str, Any]:
     """Return modified arguments after checking that they are arguments at all.
 
     Raises:
         InvalidRequest: Not an object, the same as proposed, or a value without one canonical form.
     """
-    if not isinstance(changed, dict):
-        raise InvalidRequest("must be a JSON object.", field="arguments")
-    check_value(changed, field="arguments")
-    if len(canonical(changed)) > MAX_ARGUMENTS_BYTES:
-        raise LimitExceeded("arguments", f"{MAX_ARGUMENTS_BYTES} bytes", f"{len(canonical(changed))} bytes")
-    if canonical(changed) == canonical(dict(proposed)):
+    made = checked_arguments(changed)
+    if canonical(made) == canonical(dict(proposed)):
         raise InvalidRequest("nothing was changed; approve the action, or change a value.", field="arguments")
-    return changed
+    return made

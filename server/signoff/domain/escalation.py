@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
-from signoff.domain.action import action_digest, modified_arguments
+from signoff.domain.action import action_digest, checked_arguments, modified_arguments
 from signoff.domain.case import STATUSES, Approval, Escalation, Outcome, Status
 from signoff.domain.change import Change, Taken
 from signoff.domain.clock import to_text
@@ -215,9 +215,10 @@ def decided(
 def _final_digest(case: Escalation, answer: Answer, proposed: Proposed) -> str | None:
     if answer.choice == "reject":
         return None
+    agreed = case.approvals[-1].final_digest if case.approvals else case.action_digest
     if answer.choice == "approve" or answer.arguments is None:
         # A co-approver agrees with what the approvers before them agreed on, which may be a modification.
-        return case.approvals[-1].final_digest if case.approvals else case.action_digest
+        return agreed
     hidden = [path for path in case.masked if path.startswith("action.arguments")]
     if hidden:
         raise InvalidRequest(
@@ -225,8 +226,14 @@ def _final_digest(case: Escalation, answer: Answer, proposed: Proposed) -> str |
             " rebuilt here. Reject with a note that says what to change.",
             field="arguments",
         )
-    changed = modified_arguments(proposed.arguments, answer.arguments)
-    return action_digest(proposed.tool, changed, server=proposed.server)
+    if agreed == case.action_digest:
+        changed = modified_arguments(proposed.arguments, answer.arguments)
+        return action_digest(proposed.tool, changed, server=proposed.server)
+    # A co-approver changes what the page showed, the modification before; back to the proposal is a change too.
+    digest = action_digest(proposed.tool, checked_arguments(answer.arguments), server=proposed.server)
+    if digest == agreed:
+        raise InvalidRequest("nothing was changed; approve the action, or change a value.", field="arguments")
+    return digest
 
 
 def _status(case: Escalation, answer: Answer, final_digest: str | None) -> Status:
