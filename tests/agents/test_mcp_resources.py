@@ -171,10 +171,12 @@ async def test_nothing_that_decides_ever_reaches_an_agent(
         assert len(links) > 1
 
         async def look_everywhere() -> None:
-            for kind in ("trace", "escalation", "audit"):
-                seen.append((await client.read_resource(f"{kind}://{case}")).model_dump_json())
-            for listing in (client.list_resources(), client.list_tools(), client.read_resource("policy://current")):
-                seen.append((await listing).model_dump_json())
+            uris = [f"{kind}://{case}" for kind in ("trace", "escalation", "audit")]
+            seen.extend(
+                [(await client.read_resource(uri)).model_dump_json() for uri in [*uris, "policy://current"]]
+            )
+            seen.append((await client.list_resources()).model_dump_json())
+            seen.append((await client.list_tools()).model_dump_json())
             for tool, arguments in (
                 ("get_decision", {"wait_s": 0, "action": WIRE}),
                 ("claim_approval", {"action": WIRE}),

@@ -109,9 +109,7 @@ async def test_a_modified_action_runs_only_as_the_person_changed_it(
         assert told["proceed"] is False
         own = await client.call_tool("claim_approval", {"escalation_id": case, "action": WIRE})
         assert refused(own).startswith("conflict: digest_mismatch: ")
-        changed = await client.call_tool(
-            "claim_approval", {"escalation_id": case, "action": told["action"]}
-        )
+        changed = await client.call_tool("claim_approval", {"escalation_id": case, "action": told["action"]})
         assert given(changed)["granted"] is True
 
 
@@ -131,7 +129,11 @@ async def test_a_rejected_action_comes_with_the_persons_note(
 async def test_a_typed_response_reaches_the_agent(
     server_for: ServerFor, cast: Cast, decide_as: Decide
 ) -> None:
-    schema = {"type": "object", "properties": {"cost_centre": {"type": "string"}}, "required": ["cost_centre"]}
+    schema = {
+        "type": "object",
+        "properties": {"cost_centre": {"type": "string"}},
+        "required": ["cost_centre"],
+    }
     async with Client(server_for(cast.ada)) as client:
         case = await ask(client, response_schema=schema)
         await decide_as(cast.omar, case, Answer("approve", response={"cost_centre": "K7"}))
@@ -143,12 +145,12 @@ async def test_a_typed_response_reaches_the_agent(
 async def test_a_waiting_agent_is_woken_by_the_decision_and_sees_progress(
     server_for: ServerFor, cast: Cast, decide_as: Decide, mode: str
 ) -> None:
-    progress: list[str] = []
+    shown: list[str] = []
     asked = anyio.Event()
     told: dict[str, Any] = {}
 
-    async def on_progress(_progress: float, _total: float | None, message: str | None) -> None:
-        progress.append(message or "")
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        shown.append(message or "")
 
     async with Client(server_for(cast.ada), mode=mode) as client:
         case = await ask(client)
@@ -166,7 +168,7 @@ async def test_a_waiting_agent_is_woken_by_the_decision_and_sees_progress(
                 await asked.wait()
                 await decide_as(cast.omar, case, Answer("approve"))
     assert told["status"] == "approved"
-    assert all(message.startswith("Waiting for a person") for message in progress)
+    assert all(message.startswith("Waiting for a person") for message in shown)
 
 
 async def test_asking_can_wait_for_the_answer(server_for: ServerFor, cast: Cast) -> None:
@@ -267,16 +269,18 @@ async def test_a_paused_agent_is_refused_from_its_next_call_on(
 async def test_objects_sent_as_json_text_are_read_just_as_strictly(server_for: ServerFor, cast: Cast) -> None:
     async with Client(server_for(cast.ada)) as client:
         told = await client.call_tool(
-            "check_triggers", {"action": '{"tool": "wire_transfer", "arguments": {"amount": 20000, "country": "IR"}}'}
+            "check_triggers",
+            {"action": '{"tool": "wire_transfer", "arguments": {"amount": 20000, "country": "IR"}}'},
         )
         assert given(told)["triggers"][0]["explanation"] == "20000 to IR"
         twice = await client.call_tool(
-            "check_triggers", {"action": '{"tool": "wire_transfer", "arguments": {"amount": 1, "amount": 99999}}'}
+            "check_triggers",
+            {"action": '{"tool": "wire_transfer", "arguments": {"amount": 1, "amount": 99999}}'},
         )
         assert refused(twice) == "invalid_request: action: the key amount appears twice in one object."
 
 
-SECRET = "sk-ant-very-secret-value-0123456789abcdef"
+CONFIDENTIAL = "the customer has been ill for years"
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a tool's name of 201 characters": (
@@ -284,7 +288,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "limit_exceeded: action.tool: over the limit: 201 characters, at most 200 characters.",
     ),
     "a summary of 501 characters": (
-        {"action": {"tool": "x", "summary": SECRET.ljust(501, "s")}},
+        {"action": {"tool": "x", "summary": CONFIDENTIAL.ljust(501, "s")}},
         "limit_exceeded: action.summary: over the limit: 501 characters, at most 500 characters.",
     ),
     "arguments over 256 KB": (
@@ -321,15 +325,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no action": ({}, "invalid_request: action: Field required."),
     "a misspelt argument": (
-        {"action": {"tool": "x"}, "wait": 3, "b" * 90: SECRET},
+        {"action": {"tool": "x"}, "wait": 3, "b" * 90: CONFIDENTIAL},
         "invalid_request: wait: Extra inputs are not permitted. (1 more fields are wrong.)",
     ),
     "an unknown kind of step": (
-        {"action": {"tool": "x"}, "bundle": {"reasoning": [{"kind": SECRET}]}},
+        {"action": {"tool": "x"}, "bundle": {"reasoning": [{"kind": CONFIDENTIAL}]}},
         "invalid_request: bundle.reasoning[0].kind: Input should be 'thought'",
     ),
     "a wrong type": (
-        {"action": {"tool": "x", "arguments": [SECRET]}},
+        {"action": {"tool": "x", "arguments": [CONFIDENTIAL]}},
         "invalid_request: action.arguments: Input should be a valid dictionary.",
     ),
     "a confidence of 2": (
@@ -363,11 +367,11 @@ async def test_bad_input_is_refused_whole_and_by_name(
     async with Client(server_for(cast.ada)) as client:
         said = refused(await client.call_tool("request_approval", arguments))
     assert said.startswith(expected)
-    assert SECRET not in said
+    assert CONFIDENTIAL not in said
     assert len(said) < 400
     async with desk.store.reading() as reader:
         assert await reader.cases_of_agent(cast.ada.id, 10) == []
-    assert SECRET not in capsys.readouterr().err
+    assert CONFIDENTIAL not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -377,8 +381,16 @@ async def test_bad_input_is_refused_whole_and_by_name(
         ("report_outcome", {"outcome": "failed", "result": "x" * 65_536}, "limit_exceeded: result: "),
         ("cancel_request", {"reason": ""}, "invalid_request: reason: "),
         ("cancel_request", {"reason": "x" * 100_000}, "limit_exceeded: reason: "),
-        ("get_decision", {"wait_s": -1}, "invalid_request: wait_s: Input should be greater than or equal to 0."),
-        ("get_decision", {"actoin": {"tool": "x"}}, "invalid_request: actoin: Extra inputs are not permitted."),
+        (
+            "get_decision",
+            {"wait_s": -1},
+            "invalid_request: wait_s: Input should be greater than or equal to 0.",
+        ),
+        (
+            "get_decision",
+            {"actoin": {"tool": "x"}},
+            "invalid_request: actoin: Extra inputs are not permitted.",
+        ),
         ("claim_approval", {}, "invalid_request: action: Field required."),
         ("report_outcome", {"outcome": "succeeded"}, "conflict: Nothing was claimed"),
     ],

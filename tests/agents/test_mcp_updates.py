@@ -144,7 +144,9 @@ async def test_a_settled_case_is_watched_no_longer(
 async def test_subscriptions_are_limited(server_for: ServerFor, cast: Cast) -> None:
     many = [f"escalation://{number}" for number in range(MAX_URIS + 1)]
     async with Client(server_for(cast.ada)) as client:
-        with pytest.raises(MCPError, match=f"limit_exceeded: resourceSubscriptions: .* at most {MAX_URIS} URIs"):
+        with pytest.raises(
+            MCPError, match=f"limit_exceeded: resourceSubscriptions: .* at most {MAX_URIS} URIs"
+        ):
             async with client.listen(resource_subscriptions=many):
                 pass
         async with anyio.create_task_group() as tasks:

@@ -1,0 +1,102 @@
+"""`signoff mcp` as an agent's host starts it: a process, its stdin and its stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+from tests.agents.conftest import ask, given, read, refused
+
+INITIALIZE = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
+    b'"clientInfo":{"name":"test","version":"1"}}}'
+)
+LIST = b'{"jsonrpc":"2.0","id":2,"method":"tools/list"}'
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "SIGNOFF_HOME": str(home)}
+
+
+def _server(home: Path, name: str = "local") -> StdioServerParameters:
+    arguments = ["-m", "signoff", "mcp", "--agent", name]
+    return StdioServerParameters(command=sys.executable, args=arguments, env=_environment(home))
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_asks_over_stdio_and_another_process_finds_the_case(tmp_path: Path, mode: str) -> None:
+    with anyio.fail_after(40):
+        async with Client(_server(tmp_path), mode=mode) as client:
+            case = await ask(client, idempotency_key="invoice-77")
+            assert "wire_transfer" in await read(client, f"trace://{case}")
+        async with Client(_server(tmp_path), mode=mode) as client:
+            assert await ask(client, idempotency_key="invoice-77") == case
+            told = await client.call_tool("get_decision", {"escalation_id": case, "wait_s": 0})
+            assert given(told)["status"] == "pending"
+        async with Client(_server(tmp_path, name="other"), mode=mode) as client:
+            foreign = await client.call_tool("get_decision", {"escalation_id": case, "wait_s": 0})
+            assert refused(foreign).startswith("not_found: ")
+
+
+@asynccontextmanager
+async def _process(home: Path) -> AsyncGenerator[tuple[anyio.abc.Process, BufferedByteReceiveStream]]:
+    command = [sys.executable, "-m", "signoff", "mcp"]
+    async with await anyio.open_process(command, env=_environment(home)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_drain, process.stderr)
+            yield process, BufferedByteReceiveStream(process.stdout)
+
+
+async def _drain(stream: anyio.abc.ByteReceiveStream) -> None:
+    async for _ in stream:
+        pass
+
+
+async def _exchange(
+    process: anyio.abc.Process, answers: BufferedByteReceiveStream, line: bytes
+) -> dict[str, Any]:
+    assert process.stdin is not None
+    await process.stdin.send(line + b"\n")
+    answer: dict[str, Any] = json.loads(await answers.receive_until(b"\n", 1_000_000))
+    return answer
+
+
+async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path) -> None:
+    with anyio.fail_after(40):
+        async with _process(tmp_path) as (process, answers):
+            assert (await _exchange(process, answers, INITIALIZE))["id"] == 1
+            for line, code, request_id in (
+                (b'{"jsonrpc":"2.0","id":7,"method":"ping","method":"tools/call"}', -32600, 7),
+                (b'{"jsonrpc":"2.0","id":8,"method":"ping","params":{"x":NaN}}', -32600, 8),
+                (b"half a mess", -32700, None),
+                (b'"' + b"x" * 5_000_000 + b'"', -32600, None),
+            ):
+                answer = await _exchange(process, answers, line)
+                assert (answer["error"]["code"], answer["id"]) == (code, request_id)
+            assert len((await _exchange(process, answers, LIST))["result"]["tools"]) == 6
+            assert process.stdin is not None
+            await process.stdin.aclose()
+            assert await process.wait() == 0
+
+
+async def test_only_what_stdio_needs_is_loaded() -> None:
+    """Apprise, FastAPI, Jinja2 and JSON Schema would cost every agent's start, and are for others."""
+    listing = (
+        "import sys, signoff.agents.mcp_server;"
+        "print([m for m in ('apprise', 'fastapi', 'jinja2', 'jsonschema', 'rich.console') if m in sys.modules])"
+    )
+    found = await anyio.run_process([sys.executable, "-c", listing])
+    assert found.stdout.strip() == b"[]"
