@@ -1,27 +1,45 @@
 """Typed responses: the request's JSON Schema (2020-12), and a person's response against it.
 
-The schema comes from an agent, so it is kept from doing harm: no references out of itself, a bounded size, and
-`pattern` runs in a linear-time engine (RE2's syntax, through CEL).
+The schema comes from an agent, so it is kept from doing harm: references go to `$defs` only and never in circles,
+its size with every reference written out is bounded, no part of it names another dialect (whose validator would
+run `pattern` in Python's engine), and `pattern` runs in a linear-time engine (RE2's syntax, through CEL).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import re
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from signoff.domain.canonical import canonical, check_value
+from signoff.domain.canonical import canonical, check_value, short_key
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 from signoff.triggers.patterns import pattern_matches, pattern_problem
 
 MAX_SCHEMA_BYTES = 64 * 1024
+MAX_PARTS = 5000
+"""Parts of a schema with every reference written out; thirty that each name the next one twice would be 2^30."""
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = re.compile(r"#/(\$defs|definitions)/([A-Za-z0-9._-]+)")
+_NAMED = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords whose members are schemas under names of the author's."""
+_DATA = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
+"""Keywords that hold values and not schemas."""
+_REFUSED = {
+    "patternProperties": "is not supported; name the properties",
+    "unevaluatedProperties": "is not supported; use additionalProperties",
+    "unevaluatedItems": "is not supported; use items",
+    "$dynamicRef": "is not supported; use $ref",
+    "$recursiveRef": "is not supported; use $ref",
+}
 
 
 def check_response_schema(schema: Any) -> None:
     """Refuse a schema that cannot be used to check a response.
 
     Raises:
-        InvalidRequest: Not a JSON Schema, a reference out of it, or a pattern that cannot run safely.
-        LimitExceeded: Over 64 KB.
+        InvalidRequest: Not a JSON Schema, a reference out of it or in circles, or a pattern that cannot run safely.
+        LimitExceeded: Over 64 KB, or over 5,000 parts with its references written out.
     """
     field = "response_schema"
     if not isinstance(schema, dict):
@@ -30,7 +48,8 @@ def check_response_schema(schema: Any) -> None:
     size = len(canonical(schema))
     if size > MAX_SCHEMA_BYTES:
         raise LimitExceeded(field, f"{MAX_SCHEMA_BYTES} bytes", f"{size} bytes")
-    _check_parts(schema, field)
+    _check_parts(schema, field, root=True)
+    _check_references(schema, field)
     from jsonschema import Draft202012Validator, SchemaError  # 90 ms of import; most requests have no schema
 
     try:
@@ -40,24 +59,77 @@ def check_response_schema(schema: Any) -> None:
         raise InvalidRequest(f"not a JSON Schema (2020-12), at {where or 'its root'}.", field=field) from None
 
 
-def _check_parts(value: Any, field: str) -> None:
+def _check_parts(value: Any, field: str, *, root: bool = False) -> None:
     if isinstance(value, list):
         for index, member in enumerate(value):
             _check_parts(member, f"{field}[{index}]")
     if not isinstance(value, dict):
         return
     for key, member in value.items():
-        if key in ("$ref", "$dynamicRef") and isinstance(member, str) and not member.startswith("#"):
+        if key in _DATA:
+            continue
+        if key in _NAMED and isinstance(member, dict):
+            for name, part in member.items():
+                _check_parts(part, f"{field}.{key}.{short_key(name)}")
+            continue
+        if key in _REFUSED and member not in ({}, None):
+            raise InvalidRequest(f"{_REFUSED[key]}.", field=f"{field}.{key}")
+        if key == "$ref" and not (isinstance(member, str) and _REFERENCE.fullmatch(member)):
             raise InvalidRequest(
-                "references must stay inside the schema (start with #).", field=f"{field}.{key}"
+                "references must stay inside the schema, as #/$defs/NAME.", field=f"{field}.$ref"
             )
+        if key == "$schema" and (not root or str(member).rstrip("#") != _DIALECT):
+            raise InvalidRequest(f"stands at the root only and is {_DIALECT}.", field=f"{field}.$schema")
+        if key == "$id" and not root:
+            raise InvalidRequest("stands at the root only.", field=f"{field}.$id")
         if key == "pattern" and isinstance(member, str):
             problem = pattern_problem(member)
             if problem is not None:
                 raise InvalidRequest(f"cannot be used: {problem}.", field=f"{field}.pattern")
-        if key == "patternProperties" and isinstance(member, dict) and member:
-            raise InvalidRequest("is not supported; name the properties.", field=f"{field}.patternProperties")
-        _check_parts(member, f"{field}.{key}")
+        _check_parts(member, f"{field}.{short_key(key)}")
+
+
+def _check_references(schema: dict[str, Any], field: str) -> None:
+    """Refuse references that lead nowhere or in circles, and a schema that is too large with all written out."""
+    sizes: dict[str, int | None] = {}
+
+    def size_of(part: Any) -> int:
+        made = 0
+        for reference in _references(part):
+            made += 1 if reference is None else size_behind(reference)
+        return min(made, MAX_PARTS + 1)
+
+    def size_behind(reference: str) -> int:
+        if reference in sizes:
+            known = sizes[reference]
+            if known is None:
+                raise InvalidRequest(f"the reference {reference} leads back to itself.", field=field)
+            return known
+        found = _REFERENCE.fullmatch(reference)
+        holder = schema.get(found[1]) if found else None
+        if found is None or not isinstance(holder, dict) or found[2] not in holder:
+            raise InvalidRequest(f"the reference {reference[:100]} leads nowhere.", field=field)
+        sizes[reference] = None
+        sizes[reference] = size = size_of(holder[found[2]])
+        return size
+
+    size = size_of(schema)
+    if size > MAX_PARTS:
+        raise LimitExceeded(field, f"{MAX_PARTS} parts with its references written out", "more")
+
+
+def _references(part: Any) -> Iterator[str | None]:
+    """Yield a schema's references, and None for each part that is none."""
+    yield None
+    if isinstance(part, list):
+        for member in part:
+            yield from _references(member)
+    if isinstance(part, dict):
+        for key, member in part.items():
+            if key == "$ref" and isinstance(member, str):
+                yield member
+            elif key not in _DATA:
+                yield from _references(member)
 
 
 def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
