@@ -16,6 +16,7 @@ from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Person, SignInSession
 from signoff.store import rows
+from signoff.store.decision_rows import disagreement
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
@@ -262,18 +263,27 @@ class Reader:
             size = page[-1][0]
 
     async def case_rows(self) -> AsyncGenerator[Sequence[CaseRow]]:
-        """Stream every case in the words of its events, in pages."""
-        page: list[CaseRow] = []
-        async for opened_seq, case in self.cases():
-            decision_id, receipt = None, None
-            if case.decided_by:
-                last = (await self.decisions(case.id))[-1]
-                decision_id, receipt = last.id, last.receipt
-            elif case.assurance == "none":
-                receipt = await self.receipt_of_event(opened_seq)
-            page.append(rows.case_row(case, decision_id=decision_id, receipt=receipt))
-            if len(page) == PAGE:
-                yield page
-                page = []
-        if page:
-            yield page
+        """Stream every case in the words of its events, in pages.
+
+        Rows that were edited by hand are streamed as they are, for the verifier to name.
+        """
+        after = -1
+        while True:
+            page = [row async for row in self._q.cases_after(self._connection, opened_seq=after, most=PAGE)]
+            if not page:
+                return
+            yield [await self._case_row(row) for row in page]
+            after = page[-1]["opened_seq"]
+
+    async def _case_row(self, row: rows.Row) -> CaseRow:
+        found = self._q.every_decision_of_case(self._connection, escalation_id=row["id"])
+        decisions = [one async for one in found]
+        undone = await self._q.last_undone(self._connection, escalation_id=row["id"])
+        decision_id = disagreement(decisions, undone_seq=undone["seq"])
+        standing = [one for one in decisions if one["undone_at"] is None]
+        receipt = standing[-1]["receipt"] if standing else None
+        if row["status"] in ("approved", "modified", "rejected"):
+            decision_id = decision_id or (standing[-1]["id"] if standing else None)
+            if not standing:
+                receipt = await self.receipt_of_event(row["opened_seq"])
+        return rows.case_row(row, decision_id=decision_id, receipt=receipt)

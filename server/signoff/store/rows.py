@@ -163,30 +163,46 @@ def decision(row: Row) -> Decision:
     )
 
 
-def case_row(made: Escalation, *, decision_id: str | None, receipt: str | None) -> CaseRow:
-    """Return a stored case in the words of its events, for the verifier."""
+def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseRow:
+    """Return a stored case in the words of its events, for the verifier; any text may stand in its columns."""
     return CaseRow(
-        escalation_id=made.id,
-        version=made.version,
-        status=made.status,
-        agent_id=made.agent_id,
-        action_digest=made.action_digest,
-        final_digest=made.final_digest,
-        policy_digest=made.policy_digest,
-        queue=made.queue,
-        urgency=made.urgency,
-        tier=made.tier,
-        deadline_at=to_text(made.deadline_at),
-        approvals=tuple((one.person_id, one.final_digest) for one in made.approvals),
-        decided_by=made.decided_by,
-        assurance=made.assurance,
-        release_at=optional_text(made.release_at),
-        valid_until=optional_text(made.valid_until),
-        claimed=made.claimed_at is not None,
-        outcome=made.outcome,
+        escalation_id=row["id"],
+        version=row["version"],
+        status=row["status"],
+        agent_id=row["agent_id"],
+        action_digest=row["action_digest"],
+        final_digest=row["final_digest"],
+        policy_digest=row["policy_digest"],
+        queue=row["queue"],
+        urgency=row["urgency"],
+        tier=row["tier"],
+        deadline_at=row["deadline_at"],
+        approvals=_pairs(row["approvals"]),
+        decided_by=_texts(row["decided_by"]),
+        assurance=row["assurance"],
+        release_at=row["release_at"],
+        valid_until=row["valid_until"],
+        claimed=row["claimed_at"] is not None,
+        outcome=row["outcome"],
         decision_id=decision_id,
         receipt=receipt,
     )
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    """Read person and digest of each approval; the text itself where it is not one that was written here."""
+    try:
+        return tuple((one["person_id"], one["final_digest"]) for one in orjson.loads(text))
+    except (ValueError, TypeError, KeyError):
+        return ((text, ""),)
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    """Read a list of texts; the text itself where it is none."""
+    try:
+        return tuple(orjson.loads(text))
+    except (ValueError, TypeError):
+        return (text,)
 
 
 def agent(row: Row) -> Agent:
