@@ -6,13 +6,18 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import signoff.audit.keys
-import signoff.audit.receipt
-import signoff.desk.responses  # noqa: F401 -- its error classes are among those that are looked for
+import click
+from mcp import Client
+
+from signoff.agents.mcp_server import build_mcp_server
 from signoff.audit.keys import create_keys
 from signoff.audit.receipt import Decider, Receipt, issue
+from signoff.cli import signoff as signoff_command
+from signoff.config import AlertSettings, Settings
+from signoff.desk.desk import Desk
 from signoff.domain.action import action_digest
 from signoff.domain.errors import SignoffError
+from signoff.domain.people import Agent
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "server" / "signoff"
@@ -72,3 +77,45 @@ def test_the_receipt_snippet_accepts_the_approved_call_and_no_other(tmp_path: Pa
     assert may_run(token, "refund", {"cents": 500}, keys.jwks(), "agt_1")
     assert not may_run(token, "refund", {"cents": 501}, keys.jwks(), "agt_1")
     assert not may_run(token, "refund", {"cents": 500}, keys.jwks(), "agt_2")
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    known = {f"alerts.{name}" for name in AlertSettings.model_fields}
+    known |= {name for name in Settings.model_fields if name != "alerts"}
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    table = text.partition("| setting |")[2]
+
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", table, re.MULTILINE)) == known
+
+
+def test_every_command_is_documented_and_every_documented_command_exists() -> None:
+    made: set[str] = set()
+
+    def walk(command: click.Command, words: str) -> None:
+        if not isinstance(command, click.Group):
+            made.add(words)
+            return
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            walk(inner, f"{words} {name}")
+
+    walk(signoff_command, "signoff")
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `(signoff [a-z -]+)` \|", text, re.MULTILINE)) == made
+
+
+async def test_every_tool_resource_and_prompt_is_documented(desk: Desk, ada: Agent) -> None:
+    text = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    async with Client(build_mcp_server(desk, lambda: ada)) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        templates = {one.uri_template for one in (await client.list_resource_templates()).resource_templates}
+        prompts = {one.name for one in (await client.list_prompts()).prompts}
+
+    assert tools == set(
+        re.findall(r"^\| `([a-z_]+)` \| [a-z]", text.partition("| `status` |")[0], re.MULTILINE)
+    )
+    for name in templates | prompts:
+        assert f"`{name}`" in text
