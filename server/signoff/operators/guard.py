@@ -7,11 +7,13 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signoff.domain.errors import InvalidRequest
+from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -34,7 +36,7 @@ HSTS = "max-age=31536000; includeSubDomains"
 Refuse = Callable[[Request, int, str], Response]
 """Makes the page that refuses a request: status and the word that its text goes by."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Site:
@@ -103,26 +105,39 @@ class Guard:
                 self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
+        most_bytes = MAX_FORM_BYTES if scope["path"].startswith("/cases/") else MAX_SMALL_FORM_BYTES
+        taken = 0
+
+        async def receive_limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most_bytes:
+                raise HTTPException(413)
+            return message
+
         request = Request(scope, receive)
-        refused = self._refused(request)
+        refused = self._refused(request, most_bytes)
         if refused is not None:
             await refused(scope, receive, send_guarded)
             return
         try:
-            await self.app(scope, receive, send_guarded)
+            await self.app(scope, receive_limited, send_guarded)
         except Exception:
-            _log.exception("A page failed: %s %s", scope["method"], scope["path"])
-            if started:
-                raise
-            await self.refuse(request, 500, "internal")(scope, receive, send_guarded)
+            log.exception("A page failed: %s %s", scope["method"], scope["path"])
+            if not started:
+                await self.refuse(request, 500, "internal")(scope, receive, send_guarded)
 
-    def _refused(self, request: Request) -> Response | None:
+    def _refused(self, request: Request, most_bytes: int) -> Response | None:
         if request.url.path in PROBES:
             return None
         if not self.site.knows(request.headers.get("host")):
             return self.refuse(request, 421, "host")
         if request.method not in ("GET", "HEAD") and not self.site.is_own(request.headers):
             return self.refuse(request, 403, "origin")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > 18 or int(length) > most_bytes):
+            return self.refuse(request, 413, "limit_exceeded")
         return None
 
     def _add_headers(self, headers: MutableHeaders) -> None:

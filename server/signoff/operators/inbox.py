@@ -15,4 +15,7 @@ async def show(door: Door, request: Request) -> Response:
     if sign_in.only_case is not None:
         return RedirectResponse(f"/cases/{sign_in.only_case}", status_code=303)
     seen = await inbox(door.desk, sign_in)
-    return door.render.page("inbox.html", {"inbox": seen, "now": seen.now, "person": sign_in.person})
+    # A trigger that is no longer in the policy goes by its id.
+    titles = {one.id: one.title or one.id for one in door.desk.policy.current().policy.triggers}
+    values = {"inbox": seen, "now": seen.now, "person": sign_in.person, "titles": titles}
+    return door.render.page("inbox.html", values)

@@ -16,7 +16,6 @@ from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.domain.errors import NotFound, SignoffError
 from signoff.operators import case, inbox, links, sign_in
-from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -36,8 +35,8 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/", partial(inbox.show, door)),
             Route("/cases/{escalation_id}", partial(case.show, door)),
             Route("/cases/{escalation_id}/attachments/{number:int}", partial(case.attachment, door)),
-            _form("/cases/{escalation_id}/preview", partial(case.preview, door)),
-            _form("/cases/{escalation_id}/decide", partial(case.decide, door)),
+            Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
             Route("/d/{link_id}", partial(links.show, door)),
             Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
@@ -54,14 +53,10 @@ def build_pages(desk: Desk) -> ASGIApp:
             SignoffError: partial(_on_error, door),
             NotSignedIn: partial(_on_stranger, door),
             HTTPException: partial(_on_http_error, door),
+            Exception: partial(_on_failure, door),
         },
-        max_body_size=MAX_SMALL_FORM_BYTES,
     )
     return Guard(pages, site=door.site, refuse=partial(_refuse, door))
-
-
-def _form(path: str, endpoint: partial[object]) -> Route:
-    return Route(path, endpoint, methods=["POST"], max_body_size=MAX_FORM_BYTES)
 
 
 def _refuse(door: Door, request: Request, status: int, code: str) -> Response:
@@ -91,6 +86,11 @@ async def _on_http_error(door: Door, request: Request, error: Exception) -> Resp
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
+
+
+async def _on_failure(door: Door, request: Request, error: Exception) -> Response:
+    """Return the page for what nobody foresaw; Starlette raises the error again, and the guard logs it."""
+    return _refuse(door, request, 500, "internal")
 
 
 async def _healthz(request: Request) -> Response:
