@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from signoff.desk.masks import HIDDEN
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ _ORDER = re.compile(
     r"(?:instructions?|prompts?|rules?|guidelines?|directives?)\b",
     re.IGNORECASE,
 )
+# What neither of the two can be without, in small letters.
+_SUSPICIOUS = (b"ignore", b"disregard", b"forget", b"override", b"<|", b"inst]", b"sys>>", b"_of_turn>")
+# How JSON writes control characters; in ASCII text there is nothing else to hide with.
+_ESCAPED = (b"\\u00", b"\\b", b"\\f", b"\x7f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +75,30 @@ def doubts_of(decided: DecidedCase, material: Mapping[str, Any]) -> list[Doubt]:
     if not decided.digest_holds:
         made.append(Doubt("digest_mismatch", "arguments"))
     for name, value in (("arguments", decided.arguments), ("proposed", decided.proposed)):
-        for where, text in _texts(value, name):
-            if MASK in text:
-                made.append(Doubt("masked_arguments", where))
-            if HIDDEN in text:
-                made.append(Doubt("arguments_hidden_by_policy", where))
+        made.extend(_doubts_of_arguments(value, name))
     made.extend(_doubts_of_conversation(decided.messages))
-    for where, text in _texts(material, ""):
-        if found := hidden_character(text):
-            made.append(Doubt("hidden_characters", where, f"U+{ord(found):04X}"))
-            if len(made) >= MOST_DOUBTS:
-                break
+    made.extend(_hidden_characters(material))
     return made[:MOST_DOUBTS]
 
 
+# Walking every text of a 25 KB bundle in Python takes 1.5 ms, as long as reading it. So each check first looks at
+# the bundle as one piece of JSON (0.05 ms) for what it could not find anything without.
+
+
+def _doubts_of_arguments(arguments: dict[str, Any] | None, name: str) -> Iterator[Doubt]:
+    raw = orjson.dumps(arguments)
+    if MASK.encode() not in raw and HIDDEN.encode() not in raw:
+        return
+    for where, text in _texts(arguments, name):
+        if MASK in text:
+            yield Doubt("masked_arguments", where)
+        if HIDDEN in text:
+            yield Doubt("arguments_hidden_by_policy", where)
+
+
 def _doubts_of_conversation(messages: Sequence[Mapping[str, Any]]) -> Iterator[Doubt]:
+    lowered = orjson.dumps(messages).lower()
+    suspicious = any(word in lowered for word in _SUSPICIOUS)
     began = False
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
@@ -93,11 +108,22 @@ def _doubts_of_conversation(messages: Sequence[Mapping[str, Any]]) -> Iterator[D
                 yield Doubt("system_message_in_conversation", where)
             continue
         began = True
+        if not suspicious:
+            continue
         for path, text in _texts({key: message[key] for key in message if key != "role"}, where):
             if _ORDER.search(text):
                 yield Doubt("gives_orders_to_a_model", path)
             if _TEMPLATE_TOKEN.search(text):
                 yield Doubt("chat_template_token", path)
+
+
+def _hidden_characters(material: Mapping[str, Any]) -> Iterator[Doubt]:
+    raw = orjson.dumps(material)
+    if not any(one in raw for one in _ESCAPED) and (raw.isascii() or not _HIDDEN.search(raw.decode())):
+        return
+    for where, text in _texts(material, ""):
+        if found := hidden_character(text):
+            yield Doubt("hidden_characters", where, f"U+{ord(found):04X}")
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
