@@ -237,7 +237,8 @@ def _check_members(value: Any, field: str) -> None:
     """Check every value under a model as it was sent, before any conversion."""
     if isinstance(value, BaseModel):
         for name, member in (vars(value) | (value.model_extra or {})).items():
-            _check_members(member, f"{field}.{name}")
+            check_value(name, field=f"{field} (a key)")
+            _check_members(member, f"{field}.{short_key(name)}")
     elif isinstance(value, tuple):
         for index, member in enumerate(value):
             _check_members(member, f"{field}[{index}]")
