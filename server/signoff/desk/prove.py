@@ -30,9 +30,7 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
         events = await reader.typed_events_of_case(escalation_id)
     hidden = frozenset() if case.released(desk.clock.now()) else _DECISIONS
     shown = [
-        (seq, body)
-        for seq, type_, body in events
-        if type_.startswith(_FOR_AGENTS) and type_ not in hidden
+        (seq, body) for seq, type_, body in events if type_.startswith(_FOR_AGENTS) and type_ not in hidden
     ]
     if not shown:
         raise NotFound("There is nothing in the log about this case.")

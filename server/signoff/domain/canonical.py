@@ -19,8 +19,9 @@ import rfc8785
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_DEPTH = 64
-MAX_INT = 2**53 - 1  # RFC 8785 numbers are IEEE doubles; beyond this two integers share one form (RFC 7493 §2.2)
-_PLAIN_BELOW = 1e21  # RFC 8785 writes a whole number below this without an exponent, so as an integer
+MAX_INT = 2**53 - 1
+"""RFC 8785 numbers are IEEE doubles; beyond this two integers share one form (RFC 7493 §2.2)."""
+_PLAIN_BELOW = 1e21  # RFC 8785 writes a whole number below this without an exponent: as an integer
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NON_ASCII = re.compile(rb"[^\x00-\x7f]")
@@ -46,7 +47,9 @@ def parse_json(data: bytes | str, *, field: str) -> Any:
             seen: set[str] = set()
             for key, _ in items:
                 if key in seen:
-                    raise InvalidRequest(f"the key {short_key(key)} appears twice in one object.", field=field)
+                    raise InvalidRequest(
+                        f"the key {short_key(key)} appears twice in one object.", field=field
+                    )
                 seen.add(key)
         return made
 

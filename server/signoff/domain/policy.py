@@ -46,7 +46,9 @@ def _version(given: Any) -> Any:
 def _on_deadline(given: str) -> str:
     # Later tiers are alerted by their `after`; a rule that is read and not kept would be worse than none.
     if given == "next_tier":
-        raise ValueError("a case ends at its deadline; say with `after` when later tiers are alerted, and write expire")
+        raise ValueError(
+            "a case ends at its deadline; say with `after` when later tiers are alerted, and write expire"
+        )
     return given
 
 

@@ -68,11 +68,10 @@ def _mask(value: Any, path: str, note: Callable[[str], None]) -> Any:
         return made
     if isinstance(value, (list, tuple)):
         return [_mask(member, f"{path}[{index}]", note) for index, member in enumerate(value)]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # A whole number may come as 4111111111111111.0; its canonical form is the card's digits all the same.
-        if value == value // 1 and _is_card(str(int(value))):
-            note(path)
-            return _CARD
+    # A whole number may come as 4111111111111111.0; its canonical form is the card's digits all the same.
+    if type(value) in (int, float) and value == value // 1 and _is_card(str(int(value))):
+        note(path)
+        return _CARD
     return value
 
 
