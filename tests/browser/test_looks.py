@@ -107,6 +107,11 @@ SQL = {
 }
 
 
+def spoil(policy: Path) -> None:
+    """Save a policy with a slip of the pen in it."""
+    policy.write_text("version: 1\ntrigers: []\n", encoding="utf-8")
+
+
 async def test_warnings_and_ended_cases_fit_the_screen(
     desk: Desk, cast: Cast, visit: Visit, screenshots: Path, policy_path: Path
 ) -> None:
@@ -118,7 +123,7 @@ async def test_warnings_and_ended_cases_fit_the_screen(
     view = await look(desk, cast.sofia, case)
     answer = Answer("approve", note="Carts of last year only")
     await decide(desk, cast.sofia, case, answer, version=1, view_digest=view.view_digest)
-    policy_path.write_text("version: 1\ntrigers: []\n", encoding="utf-8")
+    spoil(policy_path)
     async with visit() as site:
         for size, viewport in SIZES.items():
             page = await site.page(viewport=viewport)

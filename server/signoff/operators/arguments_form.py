@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from signoff.desk.masks import HIDDEN
 from signoff.domain.canonical import parse_json
 from signoff.domain.errors import InvalidRequest
 from signoff.operators.characters import Piece, pieces
-from signoff.operators.present import HIDDEN_BY_POLICY, json_text, kind_of
+from signoff.operators.present import json_text, kind_of
 
 RAW = "raw"
 """Name of the field that holds all arguments as JSON."""
@@ -58,7 +59,7 @@ def argument_fields(arguments: Mapping[str, Any], given: Mapping[str, str]) -> l
 def _field_kind(value: Any) -> Literal["line", "text", "number", "yes_no", "json", "kept"]:
     match kind_of(value):
         case "text":
-            if value == HIDDEN_BY_POLICY:
+            if value == HIDDEN:
                 return "kept"
             return "text" if len(value) > _SHORT or not value.isprintable() else "line"
         case "number":
@@ -74,7 +75,7 @@ def _hides(value: Any) -> bool:
         return any(map(_hides, value.values()))
     if isinstance(value, (list, tuple)):
         return any(map(_hides, value))
-    return bool(value == HIDDEN_BY_POLICY)
+    return bool(value == HIDDEN)
 
 
 def _written(value: Any) -> str:

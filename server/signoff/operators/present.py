@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from signoff.desk.masks import HIDDEN
 from signoff.operators.characters import Piece, count_marked, pieces
 
 FOLD_CHARS = 600
@@ -22,8 +23,6 @@ HEAD_CHARS = 240
 TAIL_CHARS = 120
 MAX_ROWS = 400
 """Beyond these many values a tree is shown as JSON text: a page of 50,000 rows helps nobody."""
-
-HIDDEN_BY_POLICY = "[hidden by policy]"
 
 Kind = Literal["text", "number", "yes_no", "nothing", "list", "fields"]
 Opaque = Literal["", "base64", "shell", "sql"]
@@ -149,7 +148,7 @@ def _row(path: str, name: str, depth: int, value: Any, *, masked: bool) -> Row:
     size = len(value) if kind in ("list", "fields") else 0
     content = None if kind in ("list", "fields") else shown(_text(value), edges=True)
     state: Literal["", "hidden", "masked"] = "masked" if masked else ""
-    if value == HIDDEN_BY_POLICY:
+    if value == HIDDEN:
         state = "hidden"
     return Row(path, pieces(name), depth, kind, content, size, state)
 

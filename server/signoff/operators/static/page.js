@@ -32,7 +32,7 @@ function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     const left = (Date.parse(time.dateTime) - now()) / 1000;
     time.textContent = left > 0 ? span(left) : time.dataset.over;
-    time.classList.toggle("late", left < 60 && !time.dataset.ends);
+    time.classList.toggle("late", "warn" in time.dataset && left < 60);
     if (left <= 0 && time.dataset.ends) {
       document.getElementById(time.dataset.ends)?.setAttribute("hidden", "");
       document.getElementById(time.dataset.ends + "-over")?.removeAttribute("hidden");
