@@ -11,7 +11,8 @@ from mcp.client import Client
 from mcp.server.lowlevel import Server
 from mcp.types import CallToolResult, TextContent, TextResourceContents
 
-from signoff.agents.mcp_server import Request, build_mcp_server
+from signoff.agents.mcp_door import Request
+from signoff.agents.mcp_server import build_mcp_server
 from signoff.desk.decide import decide
 from signoff.desk.desk import Desk
 from signoff.desk.look import look

@@ -15,7 +15,8 @@ from tests._support.clock import HandClock
 from tests.agents.conftest import WIRE, Decide, ServerFor, ask, given, refused, text_of
 from tests.conftest import Cast
 
-from signoff.agents.mcp_server import Request, build_mcp_server
+from signoff.agents.mcp_door import Request
+from signoff.agents.mcp_server import build_mcp_server
 from signoff.desk.desk import Desk
 from signoff.domain.decision import Answer
 from signoff.domain.errors import StoreUnavailable
@@ -188,7 +189,7 @@ async def test_a_case_stays_known_when_waiting_for_it_fails(
     async def broken(*_: object, **__: object) -> None:
         raise StoreUnavailable("The store cannot be read.")
 
-    monkeypatch.setattr("signoff.agents.mcp_tools.wait_for_decision", broken)
+    monkeypatch.setattr("signoff.agents.mcp_verbs.wait_for_decision", broken)
     async with Client(server_for(cast.ada)) as client:
         assert await ask(client, wait_s=1)
 
@@ -422,7 +423,7 @@ async def test_an_agent_that_cannot_be_answered_is_told_to_stop(
     server_for: ServerFor, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = _raising(StoreUnavailable("The disk is full."))
-    monkeypatch.setattr("signoff.agents.mcp_tools.wait_for_decision", broken)
+    monkeypatch.setattr("signoff.agents.mcp_verbs.wait_for_decision", broken)
     async with Client(server_for(cast.ada)) as client:
         said = refused(await client.call_tool("get_decision", {"escalation_id": "esc_1"}))
     assert said.startswith("store_unavailable: The disk is full. Stop here and do not run the action.")
@@ -439,7 +440,7 @@ async def test_what_nobody_foresaw_stays_inside(
     async with Client(server_for(cast.ada), mode=mode) as client:
         case = await ask(client)
         broken = _raising(RuntimeError("the inner path /home/x"))
-        monkeypatch.setattr("signoff.agents.mcp_tools.wait_for_decision", broken)
+        monkeypatch.setattr("signoff.agents.mcp_verbs.wait_for_decision", broken)
         monkeypatch.setattr("signoff.agents.mcp_resources.agent_case", broken)
         result = await client.call_tool("get_decision", {"escalation_id": case})
         with pytest.raises(MCPError) as raised:

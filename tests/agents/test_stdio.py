@@ -16,7 +16,11 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.shared.exceptions import MCPError
 from tests.agents.conftest import ask, given, read, refused
+
+from signoff.agents import mcp_tools
+from signoff.desk import request, wait
 
 INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
@@ -92,11 +96,46 @@ async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path)
             assert await process.wait() == 0
 
 
+async def test_an_agent_whose_house_cannot_be_opened_is_told_to_stop(tmp_path: Path) -> None:
+    """A server that vanished would tell its agent nothing."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        """
+from contextlib import asynccontextmanager
+import anyio
+from signoff.agents.mcp_server import serve_stdio
+from signoff.domain.errors import PolicyInvalid
+
+@asynccontextmanager
+async def opening():
+    raise PolicyInvalid("policy.yaml", ["policy.yaml:3:5: a secret line"])
+    yield
+
+anyio.run(serve_stdio, opening)
+"""
+    )
+    server = StdioServerParameters(command=sys.executable, args=[str(driver)], env=dict(os.environ))
+    with anyio.fail_after(40):
+        async with Client(server) as client:
+            assert len((await client.list_tools()).tools) == 6
+            said = refused(await client.call_tool("check_triggers", {"action": {"tool": "x"}}))
+            with pytest.raises(MCPError) as raised:
+                await client.read_resource("policy://current")
+    assert said.startswith("policy_error: The policy cannot be read. Stop here and do not run the action.")
+    assert raised.value.error.message == said
+
+
 async def test_only_what_stdio_needs_is_loaded() -> None:
     """Apprise, FastAPI, Jinja2 and JSON Schema would cost every agent's start, and are for others."""
     listing = (
-        "import sys, signoff.agents.mcp_server;"
-        "print([m for m in ('apprise', 'fastapi', 'jinja2', 'jsonschema', 'rich.console') if m in sys.modules])"
+        "import sys, signoff.agents.{};"
+        "print([m for m in ('apprise', 'fastapi', 'jinja2', 'jsonschema', 'signoff.{}') if m in sys.modules])"
     )
-    found = await anyio.run_process([sys.executable, "-c", listing])
-    assert found.stdout.strip() == b"[]"
+    for module, needless in (("mcp_server", "desk"), ("mcp_door", "operators")):
+        found = await anyio.run_process([sys.executable, "-c", listing.format(module, needless)])
+        assert found.stdout.strip() == b"[]"
+
+
+def test_the_tools_announce_the_limits_of_the_desk() -> None:
+    assert mcp_tools.MAX_WAIT_S == wait.MAX_WAIT_S
+    assert mcp_tools.MAX_KEY_CHARS == request.MAX_KEY_CHARS

@@ -6,16 +6,18 @@ listed here.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from signoff.desk.answer import Answer
-from signoff.desk.check import Checked
 from signoff.domain.escalation import Outcome, Status
 from signoff.domain.people import Assurance, Role
 from signoff.domain.verdict import Outcome as VerdictOutcome
 from signoff.domain.verdict import Urgency
+
+if TYPE_CHECKING:
+    from signoff.desk.answer import Answer
+    from signoff.desk.check import Checked
 
 NextStep = Field(description="What to do now, in plain words. Follow it.")
 

@@ -18,7 +18,8 @@ from mcp.types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData, JSONRPCError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.agents.errors import told
-from signoff.agents.mcp_server import Request, build_mcp_server
+from signoff.agents.mcp_door import Request
+from signoff.agents.mcp_server import build_mcp_server
 from signoff.agents.strict_json import MAX_MESSAGE_BYTES, StrictBody, send_error
 from signoff.desk.desk import Desk
 from signoff.desk.people import agent_by_key

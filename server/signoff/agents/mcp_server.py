@@ -2,17 +2,22 @@
 
 Built on the SDK's low-level server, because arguments must be read as strictly as they are hashed, resources
 differ from agent to agent, and no error may quote what an agent sent.
+
+What a client asks first (`initialize`, `tools/list`) needs no desk. So nothing here imports the desk: over stdio,
+where every start of an agent waits for these answers, it is opened behind them.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import anyio.to_thread
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -22,45 +27,41 @@ from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
-    CompleteRequestParams,
-    CompleteResult,
-    Completion,
-    EmptyResult,
     GetPromptRequestParams,
     GetPromptResult,
     JSONRPCError,
     ListPromptsResult,
-    ListResourcesResult,
-    ListResourceTemplatesResult,
     ListToolsResult,
     PaginatedRequestParams,
     Prompt,
     PromptMessage,
-    ReadResourceRequestParams,
-    ReadResourceResult,
-    ResourceTemplateReference,
-    SubscribeRequestParams,
-    SubscriptionsListenRequestParams,
-    SubscriptionsListenResult,
     TextContent,
-    UnsubscribeRequestParams,
 )
 from pydantic import ValidationError
 
 from signoff import __version__
-from signoff.agents import mcp_resources
 from signoff.agents.errors import protocol_error, tool_error
 from signoff.agents.guide import GUIDE, INSTRUCTIONS
+from signoff.agents.mcp_subscribers import Subscribers, subscribers
 from signoff.agents.mcp_tools import TOOLS
-from signoff.agents.mcp_updates import Listening, Subscribers, subscribers
 from signoff.agents.strict_json import strict_lines
-from signoff.desk.desk import Desk
-from signoff.domain.errors import Forbidden
-from signoff.domain.people import Agent
+from signoff.domain.errors import Forbidden, SignoffError
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from signoff.agents.mcp_door import Door, Identify
+    from signoff.desk.desk import Desk
+    from signoff.domain.people import Agent
+
+P = TypeVar("P")
+R = TypeVar("R")
 Request = ServerRequestContext[Subscribers, Any]
-Identify = Callable[[Request], Awaitable[Agent]]
-"""Says who sent a request, from its credential; asked for every request, so that a pause counts at once."""
+Handler = Callable[[Request, P], Awaitable[R]]
+
+logger = logging.getLogger(__name__)
+
+OPEN_WITHIN_S = 0.5  # by then the first answers are out; whoever needs the desk before opens it at once
 
 PROMPT = Prompt(
     name="escalation_guide",
@@ -68,48 +69,41 @@ PROMPT = Prompt(
     description="How an agent checks, asks, waits, obeys, runs and reports. Read it once before you act.",
 )
 
-logger = logging.getLogger(__name__)
-
 
 def build_mcp_server(desk: Desk, identify: Identify) -> Server[Subscribers]:
     """Return the MCP server over a desk; the transport decides who is asking."""
-    door = _Door(desk, identify, Listening())
-    server = Server(
-        "signoff",
-        version=__version__,
-        title="signoff",
-        instructions=INSTRUCTIONS,
-        lifespan=subscribers,
-        on_list_tools=door.list_tools,
-        on_call_tool=door.call_tool,
-        on_list_resources=door.list_resources,
-        on_list_resource_templates=door.list_templates,
-        on_read_resource=door.read_resource,
-        on_subscribe_resource=door.subscribe,
-        on_unsubscribe_resource=door.unsubscribe,
-        on_subscriptions_listen=door.listen,
-        on_list_prompts=door.list_prompts,
-        on_get_prompt=door.get_prompt,
-        on_completion=door.complete,
-    )
-    server.middleware.append(_translate_errors)
-    return server
+    from signoff.agents.mcp_door import Door
+
+    made = Door(desk, identify)
+
+    async def door() -> Door:
+        return made
+
+    return _server(door)
 
 
 async def run_stdio(desk: Desk, agent: Agent) -> None:
+    """Serve one agent over stdin and stdout until stdin ends, from a desk that is open already."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[tuple[Desk, Agent]]:
+        yield desk, agent
+
+    await serve_stdio(opened)
+
+
+async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[Desk, Agent]]]) -> None:
     """Serve one agent over stdin and stdout until stdin ends.
 
     stdout belongs to the protocol: whatever else this process prints must go to stderr.
+
+    Args:
+        opening: Opens the desk and says which agent asks. Entered once, at the latest half a second after the
+            start, and left before this returns. If it raises, every call is refused with that error, so that the
+            agent is told to stop, and the error is raised here when stdin ends.
     """
-
-    async def identify(_request: Request) -> Agent:
-        async with desk.store.reading() as reader:
-            known = await reader.agent(agent.id)
-        if known is None:
-            raise Forbidden("This agent is no longer known here. Stop, and tell the user.")
-        return known
-
-    server = build_mcp_server(desk, identify)
+    house = _House(opening)
+    server = _server(house.door)
     refusals, refused = anyio.create_memory_object_stream[JSONRPCError](8)
     lines = strict_lines(sys.stdin.buffer, refusals.send)
     async with refusals, refused, stdio_server(stdin=lines) as (incoming, outgoing):  # type: ignore[arg-type]
@@ -119,95 +113,122 @@ async def run_stdio(desk: Desk, agent: Agent) -> None:
                 await outgoing.send(SessionMessage(error))
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer_refused)
-            await server.run(incoming, outgoing, server.create_initialization_options())
-            tasks.cancel_scope.cancel()
+            tasks.start_soon(house.open)
+            async with anyio.create_task_group() as answering:
+                answering.start_soon(answer_refused)
+                await server.run(incoming, outgoing, server.create_initialization_options())
+                answering.cancel_scope.cancel()
+            house.close()
+    if house.failure is not None:
+        raise house.failure
 
 
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """The handlers, one a method of MCP."""
+class _House:
+    """The desk behind a stdio server: opened when it is needed, or soon."""
 
-    desk: Desk
-    identify: Identify
-    listening: Listening
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[tuple[Desk, Agent]]]) -> None:
+        self._opening = opening
+        self._wanted, self._opened, self._closed = anyio.Event(), anyio.Event(), anyio.Event()
+        self._door: Door | None = None
+        self.failure: Exception | None = None
+        """Why there is no desk."""
 
-    async def list_tools(self, _request: Request, _params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[tool.definition() for tool in TOOLS])
+    async def door(self) -> Door:
+        """Return the door, waiting for it to open.
 
-    async def call_tool(self, request: Request, params: CallToolRequestParams) -> CallToolResult:
-        tool = next((one for one in TOOLS if one.name == params.name), None)
-        if tool is None:
-            raise MCPError(code=INVALID_PARAMS, message="There is no such tool. tools/list names them.")
+        Raises:
+            Exception: What opening it raised.
+        """
+        self._wanted.set()
+        await self._opened.wait()
+        if self.failure is not None:
+            raise self.failure
+        assert self._door is not None  # noqa: S101 -- set before the event
+        return self._door
 
-        async def tick(waited_s: float) -> None:
-            await request.session.report_progress(
-                waited_s, message=f"Waiting for a person, {waited_s:.0f} s so far."
-            )
-
+    async def open(self) -> None:
+        """Open the desk, hold it open until `close`, and close it in order."""
+        with anyio.move_on_after(OPEN_WITHIN_S):
+            await self._wanted.wait()
         try:
-            agent = await self.identify(request)
-            made = await tool.call(self.desk, agent, params.arguments or {}, tick=tick)
-        except Exception as error:  # noqa: BLE001 -- the door: what nobody foresaw is logged and told as such
-            return tool_error(error, tool=tool.name)
-        return CallToolResult(
-            content=[TextContent(type="text", text=mcp_resources.as_text(made))], structured_content=made
-        )
+            await self._hold_open()
+        except Exception as error:  # noqa: BLE001 -- a server that vanished would tell its agent nothing
+            self.failure = error
+            why = error.message if isinstance(error, SignoffError) else repr(error)
+            logger.error("Every call is refused: %s", why)  # noqa: TRY400 -- raised again when stdin ends
+            self._opened.set()
 
-    async def list_resources(
-        self, request: Request, _params: PaginatedRequestParams | None
-    ) -> ListResourcesResult:
-        return ListResourcesResult(
-            resources=await mcp_resources.listed(self.desk, await self.identify(request))
-        )
+    async def _hold_open(self) -> None:
+        # In a thread, so that messages are answered meanwhile.
+        module = await anyio.to_thread.run_sync(importlib.import_module, "signoff.agents.mcp_door")
+        async with self._opening() as (desk, agent):
 
-    async def list_templates(
-        self, _request: Request, _params: PaginatedRequestParams | None
-    ) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=mcp_resources.templates())
+            async def identify(_request: Request) -> Agent:
+                async with desk.store.reading() as reader:
+                    known = await reader.agent(agent.id)
+                if known is None:
+                    raise Forbidden("This agent is no longer known here. Stop, and tell the user.")
+                return known
 
-    async def read_resource(self, request: Request, params: ReadResourceRequestParams) -> ReadResourceResult:
-        contents = await mcp_resources.read(self.desk, await self.identify(request), str(params.uri))
-        return ReadResourceResult(contents=[contents])
+            self._door = module.Door(desk, identify)
+            self._opened.set()
+            await self._closed.wait()
 
-    async def subscribe(self, request: Request, params: SubscribeRequestParams) -> EmptyResult:
-        uri = str(params.uri)
+    def close(self) -> None:
+        """Let `open` end."""
+        self._closed.set()
+        self._wanted.set()
 
-        async def notify() -> None:
-            await request.session.send_resource_updated(uri)
 
-        agent = await self.identify(request)
-        await request.lifespan_context.subscribe(self.desk, agent, _session(request), uri=uri, notify=notify)
-        return EmptyResult()
+def _server(door: Callable[[], Awaitable[Door]]) -> Server[Subscribers]:
+    def behind(handler: Callable[[Door], Handler[P, R]]) -> Handler[P, R]:
+        async def handle(request: Request, params: P) -> R:
+            return await handler(await door())(request, params)
 
-    async def unsubscribe(self, request: Request, params: UnsubscribeRequestParams) -> EmptyResult:
-        request.lifespan_context.unsubscribe(_session(request), str(params.uri))
-        return EmptyResult()
+        return handle
 
-    async def listen(
-        self, request: Request, params: SubscriptionsListenRequestParams
-    ) -> SubscriptionsListenResult:
-        return await self.listening.listen(self.desk, await self.identify(request), request, params)
+    async def call_tool(request: Request, params: CallToolRequestParams) -> CallToolResult:
+        try:
+            opened = await door()
+        except Exception as error:  # noqa: BLE001 -- the model must read that it has to stop
+            return tool_error(error, tool=params.name)
+        return await opened.call_tool(request, params)
 
-    async def list_prompts(
-        self, _request: Request, _params: PaginatedRequestParams | None
-    ) -> ListPromptsResult:
-        return ListPromptsResult(prompts=[PROMPT])
+    server = Server(
+        "signoff",
+        version=__version__,
+        title="signoff",
+        instructions=INSTRUCTIONS,
+        lifespan=subscribers,
+        on_list_tools=_list_tools,
+        on_list_prompts=_list_prompts,
+        on_get_prompt=_get_prompt,
+        on_call_tool=call_tool,
+        on_list_resources=behind(lambda it: it.list_resources),
+        on_list_resource_templates=behind(lambda it: it.list_templates),
+        on_read_resource=behind(lambda it: it.read_resource),
+        on_subscribe_resource=behind(lambda it: it.subscribe),
+        on_unsubscribe_resource=behind(lambda it: it.unsubscribe),
+        on_subscriptions_listen=behind(lambda it: it.listen),
+        on_completion=behind(lambda it: it.complete),
+    )
+    server.middleware.append(_translate_errors)
+    return server
 
-    async def get_prompt(self, _request: Request, params: GetPromptRequestParams) -> GetPromptResult:
-        if params.name != PROMPT.name:
-            raise MCPError(code=INVALID_PARAMS, message="There is no such prompt. prompts/list names it.")
-        message = PromptMessage(role="user", content=TextContent(type="text", text=GUIDE))
-        return GetPromptResult(description=PROMPT.description, messages=[message])
 
-    async def complete(self, request: Request, params: CompleteRequestParams) -> CompleteResult:
-        if not isinstance(params.ref, ResourceTemplateReference) or params.argument.name != "id":
-            return CompleteResult(completion=Completion(values=[], total=0, has_more=False))
-        return CompleteResult(
-            completion=await mcp_resources.completed(
-                self.desk, await self.identify(request), params.ref.uri, params.argument.value
-            )
-        )
+async def _list_tools(_request: Request, _params: PaginatedRequestParams | None) -> ListToolsResult:
+    return ListToolsResult(tools=[tool.definition() for tool in TOOLS])
+
+
+async def _list_prompts(_request: Request, _params: PaginatedRequestParams | None) -> ListPromptsResult:
+    return ListPromptsResult(prompts=[PROMPT])
+
+
+async def _get_prompt(_request: Request, params: GetPromptRequestParams) -> GetPromptResult:
+    if params.name != PROMPT.name:
+        raise MCPError(code=INVALID_PARAMS, message="There is no such prompt. prompts/list names it.")
+    message = PromptMessage(role="user", content=TextContent(type="text", text=GUIDE))
+    return GetPromptResult(description=PROMPT.description, messages=[message])
 
 
 async def _translate_errors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -218,9 +239,3 @@ async def _translate_errors(ctx: ServerRequestContext[Any, Any], call_next: Call
         raise  # the SDK answers the latter with "Invalid request parameters" and no values
     except Exception as error:  # noqa: BLE001 -- the door, see above
         raise protocol_error(error, method=ctx.method) from None
-
-
-def _session(request: Request) -> str:
-    """Return which MCP session a request belongs to; over stdio there is one, and it has no name."""
-    headers = getattr(request.request, "headers", None) or {}
-    return str(headers.get("mcp-session-id", ""))

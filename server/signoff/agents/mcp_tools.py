@@ -1,4 +1,6 @@
-"""The tools an agent calls over MCP: what each takes, what it promises, and what it tells the model.
+"""The tools an agent finds over MCP: what each takes, what it promises, and what it tells the model.
+
+Announcing them needs no desk, so this module imports none: a server that starts answers `tools/list` first.
 
 Arguments are read strictly: a field that a tool does not know is an error, because a check that was misspelt
 would otherwise be a check that silently did not happen.
@@ -6,43 +8,23 @@ would otherwise be a check that silently did not happen.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from mcp.types import Tool as ToolDefinition
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from signoff.agents.answers import (
-    Case,
-    Check,
-    Claim,
-    Ended,
-    case_told,
-    check_told,
-    claim_told,
-    ended_told,
-)
-from signoff.agents.errors import invalid_arguments
-from signoff.desk.check import check_triggers
-from signoff.desk.claim import claim, report_outcome
-from signoff.desk.close import cancel
-from signoff.desk.desk import Desk
-from signoff.desk.request import MAX_KEY_CHARS, request_approval
-from signoff.desk.wait import MAX_WAIT_S, wait_for_decision
+from signoff.agents.answers import Case, Check, Claim, Ended
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
 from signoff.domain.canonical import parse_json
-from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Outcome
-from signoff.domain.people import Agent
 from signoff.domain.verdict import Urgency
 
+MAX_WAIT_S = 45  # the desk's own limits, said here without importing the desk; a test compares them
+MAX_KEY_CHARS = 200
 DEFAULT_WAIT_S = 25  # below the 30 s after which some clients give up on a call that shows no progress
-
-Tick = Callable[[float], Awaitable[None]]
-"""Told the seconds waited so far, every few seconds of waiting."""
 
 
 def _unquoted(given: Any, info: ValidationInfo) -> Any:
@@ -154,70 +136,9 @@ class CancelRequest(_Arguments):
     idempotency_key: _Key = None
 
 
-async def _check_triggers(desk: Desk, agent: Agent, given: CheckTriggers, tick: Tick) -> Check:
-    return check_told(await check_triggers(desk, agent, given.action, given.bundle))
-
-
-async def _request_approval(desk: Desk, agent: Agent, given: RequestApproval, tick: Tick) -> Case:
-    answer = await request_approval(
-        desk,
-        agent,
-        given.action,
-        given.bundle,
-        response_schema=given.response_schema,
-        urgency=given.urgency,
-        idempotency_key=given.idempotency_key,
-    )
-    if given.wait_s and answer.status == "pending":
-        try:
-            answer = await wait_for_decision(
-                desk, agent, answer.escalation_id, wait_s=given.wait_s, on_tick=tick
-            )
-        except SignoffError:
-            # The case is open and acknowledged; an agent that never learnt its id could not go on with it.
-            return case_told(answer)
-    return case_told(answer)
-
-
-async def _get_decision(desk: Desk, agent: Agent, given: GetDecision, tick: Tick) -> Case:
-    return case_told(
-        await wait_for_decision(
-            desk, agent, given.escalation_id, wait_s=given.wait_s, action=given.action, on_tick=tick
-        )
-    )
-
-
-async def _claim_approval(desk: Desk, agent: Agent, given: ClaimApproval, tick: Tick) -> Claim:
-    return claim_told(
-        await claim(desk, agent, given.escalation_id, given.action, idempotency_key=given.idempotency_key)
-    )
-
-
-async def _report_outcome(desk: Desk, agent: Agent, given: ReportOutcome, tick: Tick) -> Ended:
-    return ended_told(
-        await report_outcome(
-            desk,
-            agent,
-            given.escalation_id,
-            given.outcome,
-            note=given.note,
-            result=given.result,
-            idempotency_key=given.idempotency_key,
-        )
-    )
-
-
-async def _cancel_request(desk: Desk, agent: Agent, given: CancelRequest, tick: Tick) -> Ended:
-    return ended_told(
-        await cancel(
-            desk, agent, given.escalation_id, reason=given.reason, idempotency_key=given.idempotency_key
-        )
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool: how it is announced, and the verb of the desk behind it."""
+    """One tool, as it is announced."""
 
     name: str
     title: str
@@ -225,7 +146,6 @@ class Tool:
     takes: type[BaseModel]
     gives: type[BaseModel]
     annotations: ToolAnnotations
-    verb: Callable[[Desk, Agent, Any, Tick], Awaitable[Check | Case | Claim | Ended]]
 
     def definition(self) -> ToolDefinition:
         """Return what `tools/list` says of it."""
@@ -237,21 +157,6 @@ class Tool:
             output_schema=self.gives.model_json_schema(mode="serialization"),
             annotations=self.annotations,
         )
-
-    async def call(
-        self, desk: Desk, agent: Agent, arguments: dict[str, Any], *, tick: Tick
-    ) -> dict[str, Any]:
-        """Read the arguments, do it, and return the structured content.
-
-        Raises:
-            InvalidRequest: Names the argument at fault, never its value.
-            SignoffError: What the desk refuses.
-        """
-        try:
-            given = self.takes.model_validate(arguments)
-        except ValidationError as error:
-            raise invalid_arguments(error) from None
-        return (await self.verb(desk, agent, given, tick)).as_json()
 
 
 def _input_schema(takes: type[BaseModel]) -> dict[str, Any]:
@@ -284,7 +189,6 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False
         ),
-        verb=_check_triggers,
     ),
     Tool(
         name="request_approval",
@@ -304,7 +208,6 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=False, idempotent_hint=False, destructive_hint=False, open_world_hint=True
         ),
-        verb=_request_approval,
     ),
     Tool(
         name="get_decision",
@@ -323,7 +226,6 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=True
         ),
-        verb=_get_decision,
     ),
     Tool(
         name="claim_approval",
@@ -341,7 +243,6 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=False, idempotent_hint=False, destructive_hint=True, open_world_hint=False
         ),
-        verb=_claim_approval,
     ),
     Tool(
         name="report_outcome",
@@ -356,7 +257,6 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=False, idempotent_hint=True, destructive_hint=False, open_world_hint=False
         ),
-        verb=_report_outcome,
     ),
     Tool(
         name="cancel_request",
@@ -371,6 +271,5 @@ TOOLS: tuple[Tool, ...] = (
         annotations=ToolAnnotations(
             read_only_hint=False, idempotent_hint=True, destructive_hint=True, open_world_hint=True
         ),
-        verb=_cancel_request,
     ),
 )

@@ -8,10 +8,8 @@ found by reading. A URI that is not the agent's own can be subscribed to like an
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -21,21 +19,19 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.types import SubscriptionFilter, SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from signoff.agents.mcp_resources import POLICY_URI, case_uri
+from signoff.agents.mcp_subscribers import Ready
 from signoff.desk.desk import Desk
 from signoff.desk.wait import own_case
-from signoff.domain.errors import LimitExceeded, NotFound, SignoffError
+from signoff.domain.errors import LimitExceeded, NotFound
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent
 
-MAX_URIS = 100  # one request, or one MCP session of the older revisions
+MAX_URIS = 100  # of one stream
 MAX_STREAMS = 20  # of one agent
 LOOK_AGAIN_S = 60.0  # a wake that got lost is found by then
 POLICY_EVERY_S = 2.0  # one stat of the policy file
 
 Notify = Callable[[], Awaitable[None]]
-Ready = Callable[[], None]
-
-logger = logging.getLogger(__name__)
 
 
 async def watch_resource(
@@ -62,77 +58,6 @@ async def watch_resource(
         await _watch_case(desk, agent, named[1], notify=notify, ready=ready)
     else:
         ready()
-
-
-class Subscribers:
-    """The subscriptions of `resources/subscribe`: one task each, for as long as the case can change."""
-
-    def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
-        self._tasks = tasks
-        self._scopes: dict[tuple[str, str], anyio.CancelScope] = {}
-
-    async def subscribe(self, desk: Desk, agent: Agent, session: str, *, uri: str, notify: Notify) -> None:
-        """Watch a URI for an MCP session; a second time for the same one changes nothing.
-
-        Args:
-            session: Which MCP session, so that it can unsubscribe.
-
-        Raises:
-            LimitExceeded: 100 subscriptions in this MCP session.
-            StoreUnavailable: It cannot be watched now.
-        """
-        if (session, uri) in self._scopes:
-            return
-        held = sum(1 for owner, _ in self._scopes if owner == session)
-        if held >= MAX_URIS:
-            raise LimitExceeded("uri", f"{MAX_URIS} subscriptions", f"{held + 1} subscriptions")
-        self._scopes[session, uri] = anyio.CancelScope()
-        await self._tasks.start(self._watch, desk, agent, (session, uri), notify)
-
-    def unsubscribe(self, session: str, uri: str) -> None:
-        """Stop watching a URI for an MCP session, if it was watched."""
-        scope = self._scopes.pop((session, uri), None)
-        if scope is not None:
-            scope.cancel()
-
-    async def _watch(
-        self,
-        desk: Desk,
-        agent: Agent,
-        key: tuple[str, str],
-        notify: Notify,
-        *,
-        task_status: anyio.abc.TaskStatus[None],
-    ) -> None:
-        scope = self._scopes[key]
-        began = False
-
-        def ready() -> None:
-            nonlocal began
-            began = True
-            task_status.started()
-
-        try:
-            with scope:
-                await watch_resource(desk, agent, key[1], notify=notify, ready=ready)
-            if not began:  # unsubscribed while it began
-                ready()
-        except SignoffError as error:
-            if not began:
-                raise
-            # One lost subscription must not end the connection; the reader finds out by reading.
-            logger.warning("A subscription ended: %s", error.code)
-        finally:
-            if self._scopes.get(key) is scope:
-                del self._scopes[key]
-
-
-@asynccontextmanager
-async def subscribers(_server: object) -> AsyncGenerator[Subscribers]:
-    """Hold the subscriptions of one server for its life; used as the SDK's lifespan."""
-    async with anyio.create_task_group() as tasks:
-        yield Subscribers(tasks)
-        tasks.cancel_scope.cancel()
 
 
 class Listening:
