@@ -44,7 +44,7 @@ async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
                 continue
             for errand in errands:
                 free.acquire_nowait()
-                sending.start_soon(_send, desk, channels, owner, errand, free)
+                sending.start_soon(_deliver_and_free, desk, channels, owner, errand, free)
             if not errands:
                 await anyio.sleep(LOOK_EVERY_S)
 
@@ -57,7 +57,7 @@ async def take_due(desk: Desk, *, owner: str, most: int) -> list[Errand]:
     return await lease(desk, owner, most=most)
 
 
-async def _send(desk: Desk, channels: Channels, owner: str, errand: Errand, free: anyio.Semaphore) -> None:
+async def deliver(desk: Desk, channels: Channels, errand: Errand, *, owner: str) -> None:
     """Send one alert and record the result; what goes wrong here ends with the lease, and another try."""
     alert = errand.alert
     try:
@@ -67,5 +67,12 @@ async def _send(desk: Desk, channels: Channels, owner: str, errand: Errand, free
         log.warning("How alert %s went could not be recorded: %s", alert.id, error.message)
     except Exception:
         log.exception("Alert %s failed with an internal error.", alert.id)
+
+
+async def _deliver_and_free(
+    desk: Desk, channels: Channels, owner: str, errand: Errand, free: anyio.Semaphore
+) -> None:
+    try:
+        await deliver(desk, channels, errand, owner=owner)
     finally:
         free.release()

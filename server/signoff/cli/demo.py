@@ -126,15 +126,15 @@ async def _agent_key(config: Config) -> str:
 
 async def _agent(config: Config, key: str, story: Story) -> Ending:
     from signoff.app import MCP_PATH
-    from signoff.cli.demo_agent import PolicyDidNotAsk, play_agent
+    from signoff.cli.demo_agent import play_agent
 
-    try:
-        return await play_agent(config.base_url + MCP_PATH, key, story)
-    except PolicyDidNotAsk as error:
+    ending = await play_agent(config.base_url + MCP_PATH, key, story)
+    if ending.status in ("allow", "deny"):
         raise Failure(
-            f"The policy in {config.home.policy_file} says '{error}' to the demo's refund, so there is nothing to decide."
-            " Run the demo in a home of its own."
-        ) from None
+            f"The policy in {config.home.policy_file} says '{ending.status}' to the demo's refund, so there is nothing"
+            " to decide. Run the demo in a home of its own."
+        )
+    return ending
 
 
 async def _person(terminal: StoryTerminal, story: Story, auto: bool) -> None:

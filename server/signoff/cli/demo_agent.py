@@ -70,11 +70,8 @@ class Ending:
     """How the story went for the agent."""
 
     status: str
+    """Of the case; the policy's verdict where that asks nobody."""
     ran: bool
-
-
-class PolicyDidNotAsk(Exception):
-    """The policy lets the demo's action pass or refuses it, so there is nothing to decide."""
 
 
 async def play_agent(url: str, key: str, story: Story) -> Ending:
@@ -83,9 +80,6 @@ async def play_agent(url: str, key: str, story: Story) -> Ending:
     Args:
         url: Of MCP over HTTP.
         key: The agent's bearer key.
-
-    Raises:
-        PolicyDidNotAsk: The policy of this home does not stop the demo's action.
     """
     http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60.0)
     async with http, Client(streamable_http_client(url, http_client=http)) as client:
@@ -101,7 +95,7 @@ async def play_agent(url: str, key: str, story: Story) -> Ending:
         checked = await _call(client, "check_triggers", {"action": ACTION, "bundle": BUNDLE})
         _tell_verdict(story, checked)
         if checked["verdict"] != "escalate":
-            raise PolicyDidNotAsk(checked["verdict"])
+            return Ending(checked["verdict"], ran=False)
 
         story.chapter("A person is asked")
         asked = {"action": ACTION, "bundle": BUNDLE, "idempotency_key": f"refund-{ORDER}-{key[-8:]}"}

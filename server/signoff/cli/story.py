@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import time
 
 import anyio
@@ -11,7 +12,7 @@ import click
 
 _COLOURS = {"signoff": "cyan", "agent": "blue", "person": "magenta"}
 _LINK = re.compile(r"https?://\S+/d/\S+#\S+")
-WIDTH = 100
+MAX_WIDTH = 110  # longer lines are hard to read
 
 
 class Story:
@@ -19,6 +20,7 @@ class Story:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._width = min(shutil.get_terminal_size(fallback=(100, 24)).columns, MAX_WIDTH)
 
     def title(self, text: str) -> None:
         """Print a headline."""
@@ -37,7 +39,7 @@ class Story:
         at = click.style(f"{time.monotonic() - self._began:6.1f} s", dim=True)
         colour = {True: "green", False: "yellow", None: None}[good]
         speaker = click.style(f"{who:<9}", fg=_COLOURS.get(who))
-        for number, line in enumerate(_wrapped(text, WIDTH - 19)):
+        for number, line in enumerate(_wrapped(text, self._width - 20)):
             head = f"{at}  {speaker}" if number == 0 else " " * 19
             click.echo(f"{head}{click.style(line, fg=colour) if colour else line}")
 

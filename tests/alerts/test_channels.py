@@ -1,0 +1,193 @@
+"""Where alerts may go, and that they arrive."""
+
+from __future__ import annotations
+
+import io
+import socket
+from typing import Any
+
+import anyio
+import pytest
+from tests.alerts.conftest import Mailbox, address_of, text_of
+
+from signoff.alerts.channels import SCHEMAS, Channels, check_address, masked
+from signoff.alerts.messages import Message
+from signoff.domain.alert import Failed, Sent
+from signoff.domain.errors import InvalidRequest
+
+# Apprise imports it where it is still there.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+MESSAGE = Message("A subject", "One line\nhttp://127.0.0.1:8717/d/lnk_1#secret\n", "A subject http://x/d/1#s")
+
+REFUSED = [
+    "",
+    "omar@example.com",
+    "terminal",
+    "file:///etc/passwd",
+    "dbus://",
+    "gnome://",
+    "glib://",
+    "kde://",
+    "macosx://",
+    "windows://",
+    "syslog://",
+    "rsyslog://host",
+    "json://host/path",
+    "jsons://host",
+    "xml://host",
+    "form://host",
+    "forms://host",
+    "apprise://host/token",
+    "apprises://host/token",
+    "mqtt://host/topic",
+    "https://discord.com/api/webhooks/1/2",
+    "ntfy://topic?redirect=yes",
+    "ntfy://topic?Redirect=yes",
+    "ntfys://host/topic?verify=no",
+    "ntfy://topic?attach=file:///etc/passwd",
+    "ntfy://topic?click=https://evil.example",
+    "ntfy://topic?actions=view",
+    "ntfy://topic?email=other@example.com",
+    "mailto://u:p@example.com?+X-Header=1",
+    "mailto://u:p@example.com?%2BX-Header=1",
+    "mailto://u:p@example.com?-X-Header=1",
+    "mailto://u:p@example.com?:X-Header=1",
+    "mailto://u:p@example.com?cc=other@example.com",
+    "mailto://u:p@example.com?bcc=other@example.com",
+    "mailto://u:p@example.com?to=a@example.com,b@example.com",
+    "mailto://u:p@example.com?to=a@example.com%2Cb@example.com",
+    "mailto://u:p@example.com?to=a@example.com&to=b@example.com",
+    "mailto://u:p@example.com?pgp=yes&pgppub=/etc/passwd",
+    "slack://A/B/C?template=/etc/passwd",
+    "tgram://1:a/2?template=/etc/passwd",
+    "discord://1/2?avatar_url=https://evil.example",
+    "workflows://host/a/b?template=file:///etc/passwd",
+    "ntfy://a ntfy://b",
+    "ntfy://a\nntfy://b",
+    "ntfy://a,ntfy://b",
+    "ntfy://a/ntfy://b",
+    "ntfy://topic?retry=5",
+    "ntfy://" + "x" * 3000,
+]
+
+
+@pytest.mark.parametrize("address", REFUSED)
+def test_an_address_that_is_no_plain_single_target_is_refused(address: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_address(address)
+
+    assert refused.value.field == "address"
+    assert "evil" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "terminal:",
+        "mailtos://user:password@example.com?to=omar@example.com",
+        "mailto://127.0.0.1:2525?from=signoff@example.com&to=omar@example.com",
+        "ntfys://ntfy.example.com/omar?priority=high",
+        "pover://user@token",
+        "tgram://123456789:abcdefg_hijklmnop/12315544/",
+        "slack://TokenA/TokenB/TokenC/Channel",
+        "workflows://host:443/workflow/signature",
+        "twilio://sid:token@15551234567/15559876543",
+    ],
+)
+def test_an_ordinary_address_is_taken(address: str) -> None:
+    assert check_address(address) == address
+
+
+def services() -> Any:
+    """Return what Apprise knows, by schema."""
+    from apprise.manager_plugins import NotificationManager
+
+    made: Any = NotificationManager
+    return made()
+
+
+def test_every_schema_is_one_of_apprise() -> None:
+    assert set(SCHEMAS) <= set(services().schemas())
+
+
+def test_every_parameter_is_one_of_its_service() -> None:
+    known = services()
+    common = {"user", "pass"}  # URLBase.post_process_parse_url_results
+    for schema, names in SCHEMAS.items():
+        assert names <= set(known[schema].template_args) | common, schema
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("terminal:", "terminal:"),
+        ("mailtos://user:hunter2@example.com?to=omar@example.com", "mailtos://… omar@example.com ("),
+        ("ntfys://token@ntfy.example.com/topic", "ntfys://… ("),
+        ("slack://TokenA/TokenB/TokenC", "slack://… ("),
+    ],
+)
+def test_a_shown_address_holds_no_secret(address: str, shown: str) -> None:
+    assert masked(address).startswith(shown)
+    for secret in ("hunter2", "token@", "topic", "TokenA"):
+        assert secret not in masked(address)
+
+
+def test_two_addresses_are_told_apart_though_masked() -> None:
+    assert masked("ntfy://one-topic") != masked("ntfy://other-topic")
+
+
+async def test_the_terminal_gets_the_whole_message_in_a_frame() -> None:
+    terminal = io.StringIO()
+
+    assert await Channels(terminal).send("terminal:", MESSAGE) == Sent()
+    assert "│ A subject" in terminal.getvalue()
+    assert "│ http://127.0.0.1:8717/d/lnk_1#secret" in terminal.getvalue()
+
+
+async def test_a_closed_terminal_is_a_failure_and_not_an_error() -> None:
+    terminal = io.StringIO()
+    terminal.close()
+
+    assert await Channels(terminal).send("terminal:", MESSAGE) == Failed("the terminal cannot be written")
+
+
+async def test_a_refused_address_in_the_store_fails_for_good_without_a_try() -> None:
+    failed = await Channels(io.StringIO()).send("json://127.0.0.1", MESSAGE)
+
+    assert isinstance(failed, Failed)
+    assert failed.permanent
+
+
+async def test_a_mail_arrives_with_its_link_whole_and_its_subject_clean(mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    with anyio.fail_after(20):
+        assert await Channels(io.StringIO()).send(address_of(port), MESSAGE) == Sent()
+
+    (mail,) = box.mails
+    assert mail["Subject"] == "A subject"
+    assert mail["To"] == "omar@example.com"
+    assert "http://127.0.0.1:8717/d/lnk_1#secret" in text_of(mail)
+
+
+async def test_a_mail_that_the_server_turns_down_is_tried_again(mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    box.answer = "451 try later"
+    with anyio.fail_after(20):
+        failed = await Channels(io.StringIO()).send(address_of(port), MESSAGE)
+
+    assert isinstance(failed, Failed)
+    assert not failed.permanent
+    assert "example.com" not in failed.why
+
+
+async def test_a_server_that_says_nothing_costs_the_time_limit_and_no_more() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with anyio.fail_after(3):
+            failed = await Channels(io.StringIO(), time_limit_s=0.2).send(
+                address_of(silent.getsockname()[1]), MESSAGE
+            )
+
+    assert failed == Failed("no answer within 0.2 s")

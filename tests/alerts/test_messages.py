@@ -1,0 +1,92 @@
+"""What an alert says, and what it never says."""
+
+from __future__ import annotations
+
+import pytest
+from tests._support.cases import ask
+
+from signoff.alerts.messages import alert_message, quoted, time_left
+from signoff.desk.deliver import Errand, lease
+from signoff.desk.desk import Desk
+from signoff.domain.action import Action
+from signoff.domain.people import Agent
+
+
+async def errand_for(desk: Desk, agent: Agent, action: Action) -> Errand:
+    await ask(desk, agent, action)
+    (errand,) = await lease(desk, "test")
+    return errand
+
+
+def wire(*, tool: str = "wire_transfer", country: str = "DE") -> Action:
+    return Action(
+        tool=tool, arguments={"amount": 12500, "country": country, "iban": "DE02120300000000202051"}
+    )
+
+
+async def test_an_alert_says_what_why_and_how_long_and_carries_the_link(desk: Desk, ada: Agent) -> None:
+    errand = await errand_for(desk, ada, wire())
+    message = alert_message(errand)
+
+    assert message.subject == "signoff [high] wire_transfer waits for you, 30 min left"
+    for part in (
+        "Ada asks",
+        "What: wire_transfer",
+        "Why: Wire above 10,000",
+        errand.link_url,
+        errand.alert.id,
+    ):
+        assert part in message.body
+    assert message.body.endswith(f"{errand.alert.id} · {errand.footer}")
+
+
+async def test_an_alert_holds_no_argument_and_its_subject_no_link(desk: Desk, ada: Agent) -> None:
+    errand = await errand_for(desk, ada, wire(country="Atlantis"))
+    message = alert_message(errand)
+
+    secret = errand.link_url.partition("#")[2]
+    assert "12500" not in message.body + message.subject
+    assert "Atlantis" not in message.body + message.subject
+    assert "DE0212" not in message.body + message.subject
+    assert secret in message.body
+    assert secret not in message.subject
+    assert "\n" not in message.subject
+
+
+async def test_a_short_message_keeps_the_link_whole(desk: Desk, ada: Agent) -> None:
+    errand = await errand_for(desk, ada, wire())
+    message = alert_message(errand)
+
+    assert message.short.endswith(errand.link_url)
+    assert len(message.short) <= 160
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("refund\nSubject: you won", "refund\\u{a}Subject: you won"),
+        ("pay\u202eyap", "pay\\u{202e}yap"),
+        ("a\u200bb", "a\\u{200b}b"),
+        ("a\U000e0041b", "a\\u{e0041}b"),
+        ("a\u3164b", "a\\u{3164}b"),
+        ("go to https://evil.example/d/1", "go to https:\u2044\u2044evil.example/d/1"),
+        (
+            "<!channel> <https://evil.example|open>",
+            "\u2039!channel\u203a \u2039https:\u2044\u2044evil.example|open\u203a",
+        ),
+        ("@everyone", "@ everyone"),
+        ("x" * 12, "xxxxxxxxxx… (12 characters)"),
+    ],
+)
+def test_foreign_text_stays_one_harmless_line(text: str, shown: str) -> None:
+    most = 10 if text.startswith("xx") else 100
+
+    assert quoted(text, most) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (1799, "29 min"), (5400, "1 h 30 min"), (183600, "2 d 3 h")],
+)
+def test_time_left_is_never_more_than_there_is(seconds: int, shown: str) -> None:
+    assert time_left(seconds) == shown

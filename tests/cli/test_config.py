@@ -1,0 +1,125 @@
+"""`signoff.yaml`: every key documented, every mistake named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from signoff.config import (
+    AlertSettings,
+    Config,
+    ConfigInvalid,
+    Home,
+    Settings,
+    create_home,
+    default_settings,
+    find_home,
+    load_config,
+    parse_settings,
+)
+
+FILE = Path("signoff.yaml")
+
+
+def read(text: str) -> Settings:
+    return parse_settings(text.encode(), path=FILE)
+
+
+def test_the_file_of_a_new_home_changes_nothing() -> None:
+    assert read(default_settings()) == Settings()
+
+
+def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
+    # Comments have a space after the #, keys have none.
+    lines = [line[1:] for line in default_settings().split("\n") if line.startswith("#") and line[1:2] != " "]
+    nested = [
+        line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
+    ]
+    keys = yaml.safe_load("\n".join(line for line in lines if line != "alerts:"))
+
+    assert set(keys) | {"alerts"} == set(Settings.model_fields)
+    assert set(yaml.safe_load("\n".join(nested))) == set(AlertSettings.model_fields)
+    assert read("\n".join([*lines, *nested])) == Settings()
+
+
+def test_every_key_says_what_it_is() -> None:
+    for model in (Settings, AlertSettings):
+        assert all(field.description for field in model.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot: 1", "signoff.yaml:1:1: there is no key prot - did you mean 'port'?"),
+        ("\nport: '1'", "signoff.yaml:2:1: port: must be a whole number"),
+        ("undo_s: 1\nundo_s: 2", "signoff.yaml:2:1:"),
+        (
+            "sign_in_valid_for: 12",
+            "signoff.yaml:1:1: sign_in_valid_for: write a duration as a whole number and",
+        ),
+        ("sign_in_valid_for: 31d", "sign_in_valid_for: longer than 30 days"),
+        ("base_url: ftp://x", "base_url: write the address that people open"),
+        ("base_url: https://x/signoff", "base_url: the pages live at the root of a host"),
+        ("host: http://x", "host: write a host name or an address"),
+        ("alerts: {time_limits: 3}", "there is no key alerts.time_limits - did you mean 'time_limit_s'?"),
+        ("- a", "the settings are a map"),
+        ("port: !!python/object:x 1", "signoff.yaml:1:7:"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        read(text)
+
+    assert any(said in problem for problem in refused.value.problems), refused.value.problems
+
+
+def test_links_begin_with_an_address_that_a_browser_can_open(home: Home) -> None:
+    assert Config(home, read("")).base_url == "http://127.0.0.1:8717"
+    assert Config(home, read("host: 0.0.0.0")).base_url == "http://127.0.0.1:8717"
+    assert Config(home, read("host: '::1'\nport: 80")).base_url == "http://[::1]:80"
+    assert (
+        Config(home, read("base_url: https://signoff.example.com/")).base_url == "https://signoff.example.com"
+    )
+
+
+def test_mcp_answers_to_its_public_name_and_to_this_machine_only(home: Home) -> None:
+    config = Config(home, read("base_url: https://signoff.example.com\nallowed_hosts: [inner:8717]"))
+
+    assert set(config.hosts) == {
+        "signoff.example.com",
+        "127.0.0.1:8717",
+        "localhost:8717",
+        "[::1]:8717",
+        "inner:8717",
+    }
+    assert "https://signoff.example.com" in config.origins
+
+
+def test_the_home_is_the_one_asked_for_then_the_variable_then_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SIGNOFF_HOME", str(tmp_path / "variable"))
+    assert find_home(tmp_path / "given").path == tmp_path / "given"
+    assert find_home(None).path == tmp_path / "variable"
+    monkeypatch.delenv("SIGNOFF_HOME")
+    assert find_home(None).path.name == "signoff"
+
+
+def test_a_home_is_its_owners_only_and_keeps_what_was_edited(home: Home) -> None:
+    create_home(home)
+    home.policy_file.write_text("version: 1\n", encoding="utf-8")
+    create_home(home)
+
+    assert home.path.stat().st_mode & 0o777 == 0o700
+    assert home.config_file.stat().st_mode & 0o777 == 0o600
+    assert home.policy_file.read_text(encoding="utf-8") == "version: 1\n"
+
+
+def test_a_command_line_option_wins_over_the_file(home: Home) -> None:
+    create_home(home)
+    home.config_file.write_text("port: 9000\n", encoding="utf-8")
+
+    assert load_config(home).settings.port == 9000
+    assert load_config(home, port=9001, host=None).settings.port == 9001
