@@ -109,7 +109,11 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
 
 async def test_every_tool_resource_and_prompt_is_documented(desk: Desk, ada: Agent) -> None:
     text = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
-    async with Client(build_mcp_server(desk, lambda: ada)) as client:
+
+    async def identify(_: object) -> Agent:
+        return ada
+
+    async with Client(build_mcp_server(desk, identify)) as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         templates = {one.uri_template for one in (await client.list_resource_templates()).resource_templates}
         prompts = {one.name for one in (await client.list_prompts()).prompts}

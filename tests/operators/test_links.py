@@ -13,6 +13,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.look import look
 from signoff.desk.people import disable_person
 from signoff.desk.sign_in import issue_sign_in_link
+from signoff.desk.tries import Tries
 
 
 async def everything(desk: Desk) -> tuple[int, bytes]:
@@ -121,15 +122,32 @@ async def test_a_link_without_its_secret_is_offered_again(visitor: NewVisitor) -
     assert "<noscript>" in (await visitor().get("/d/lnk_0")).text
 
 
-async def test_guessing_secrets_is_slowed_down(desk: Desk, cast: Cast, visitor: NewVisitor) -> None:
+async def test_after_many_guesses_a_link_answers_like_one_that_does_not_exist(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
+    await ask(desk, cast.ada)
+    path, secret = split(await case_link(desk, "Omar"))
+
+    answers = [await visitor().post(path, data={"secret": f"guess-{n}"}) for n in range(20)]
+    with_the_secret = await visitor().post(path, data={"secret": secret})
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert (with_the_secret.status_code, with_the_secret.text) == (403, answers[0].text)
+
+
+async def test_a_source_that_guesses_on_is_told_to_wait_whatever_it_guesses(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
     await ask(desk, cast.ada)
     path, _ = split(await case_link(desk, "Omar"))
+    unknown = "/d/lnk_00000000000000000000000000"
 
-    answers = [await visitor().post(path, data={"secret": f"guess-{n}"}) for n in range(25)]
+    known = [(await visitor().post(path, data={"secret": f"guess-{n}"})).status_code for n in range(31)]
+    object.__setattr__(desk, "tries", Tries())
+    foreign = [(await visitor().post(unknown, data={"secret": f"guess-{n}"})).status_code for n in range(31)]
 
-    assert answers[0].status_code == 403
-    assert answers[-1].status_code == 429
-    assert int(answers[-1].headers["retry-after"]) > 0
+    assert known == foreign
+    assert known[-1] == 429
 
 
 async def test_a_planted_session_is_never_taken_over(
