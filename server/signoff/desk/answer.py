@@ -10,6 +10,7 @@ import orjson
 
 from signoff.desk.checkpoints import cover
 from signoff.desk.desk import Desk
+from signoff.desk.moment import moment
 from signoff.domain.action import Action
 from signoff.domain.clock import to_text
 from signoff.domain.escalation import Escalation, Outcome, Status
@@ -81,11 +82,11 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     Raises:
         StoreUnavailable: No checkpoint could be signed, so the decision is not told.
     """
-    now = desk.clock.now()
-    released = case.released(now)
     async with desk.store.reading() as reader:
+        now = await moment(desk, reader)
         document = await _document(reader, case.id)
         last_seq = await reader.last_seq_of_case(case.id)
+    released = case.released(now)
     verdict = document.get("verdict", {})
     told = Answer(
         escalation_id=case.id,
@@ -116,8 +117,8 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
 async def _with_decision(
     desk: Desk, case: Escalation, told: Answer, *, document: dict[str, Any], action: Action | None
 ) -> Answer:
-    now = desk.clock.now()
     async with desk.store.reading() as reader:
+        now = await moment(desk, reader)
         decisions = await reader.decisions(case.id)
         deciders = [(one, await reader.person(one)) for one in case.decided_by]
         receipt = decisions[-1].receipt if decisions else await reader.receipt_of_opening(case.id)

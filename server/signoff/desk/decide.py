@@ -8,6 +8,7 @@ from datetime import timedelta
 from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
 from signoff.desk.look import CaseView, view_of
+from signoff.desk.moment import moment
 from signoff.desk.receipts import with_receipt
 from signoff.desk.responses import check_response
 from signoff.domain.decision import Answer
@@ -121,7 +122,7 @@ async def _check_not_disabled(reader: Reader, sign_in: SignIn) -> None:
 
 async def _seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
     async with desk.store.reading() as reader:
-        return await view_of(desk, reader, sign_in, escalation_id, now=desk.clock.now())
+        return await view_of(desk, reader, sign_in, escalation_id, now=await moment(desk, reader))
 
 
 async def _lost(reader: Reader, case: Escalation) -> AlreadyDecided:

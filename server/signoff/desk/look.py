@@ -12,6 +12,7 @@ import orjson
 from signoff.desk.answer import Answer, tell
 from signoff.desk.desk import Desk
 from signoff.desk.masks import masked
+from signoff.desk.moment import moment
 from signoff.desk.wait import own_case
 from signoff.domain.canonical import digest
 from signoff.domain.decision import Choice, Decision
@@ -117,7 +118,7 @@ async def look(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
         NotFound: It does not exist, or is not this person's to see: both answer alike.
     """
     async with desk.store.reading() as reader:
-        view = await view_of(desk, reader, sign_in, escalation_id, now=desk.clock.now())
+        view = await view_of(desk, reader, sign_in, escalation_id, now=await moment(desk, reader))
     if any(_is_view(event, sign_in, view.case.version) for event in view.events):
         return view
 
@@ -192,8 +193,8 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
     """
     if sign_in.only_case is not None:
         raise Forbidden("This link opens one case. Sign in to see your inbox.")
-    now = desk.clock.now()
     async with desk.store.reading() as reader:
+        now = await moment(desk, reader)
         pending = await reader.pending_cases(INBOX_PENDING)
         ended = await reader.ended_cases(INBOX_ENDED)
         agents = {one.id: one.name for one in await reader.agents()}

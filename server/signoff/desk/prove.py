@@ -6,6 +6,7 @@ from typing import Any
 
 from signoff.desk.checkpoints import cover, prove_events
 from signoff.desk.desk import Desk
+from signoff.desk.moment import moment
 from signoff.desk.wait import own_case
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Agent
@@ -26,9 +27,10 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
     """
     case = await own_case(desk, agent, escalation_id)
     async with desk.store.reading() as reader:
+        now = await moment(desk, reader)
         last_seq = await reader.last_seq_of_case(escalation_id)
         events = await reader.typed_events_of_case(escalation_id)
-    hidden = frozenset() if case.released(desk.clock.now()) else _DECISIONS
+    hidden = frozenset() if case.released(now) else _DECISIONS
     shown = [
         (seq, body) for seq, type_, body in events if type_.startswith(_FOR_AGENTS) and type_ not in hidden
     ]

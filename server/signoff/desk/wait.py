@@ -9,6 +9,7 @@ import anyio
 from signoff.desk.answer import Answer, tell
 from signoff.desk.close import expire
 from signoff.desk.desk import Desk
+from signoff.desk.moment import moment
 from signoff.domain.action import Action
 from signoff.domain.errors import InvalidRequest, NotFound
 from signoff.domain.escalation import Escalation
@@ -50,7 +51,8 @@ async def wait_for_decision(
     async with desk.store.watch(escalation_id) as watch:
         while True:
             case = await own_case(desk, agent, escalation_id)
-            now = desk.clock.now()
+            async with desk.store.reading() as reader:
+                now = await moment(desk, reader)
             if case.is_open and now >= case.deadline_at:
                 case = await expire(desk, escalation_id)
             waited = anyio.current_time() - began
