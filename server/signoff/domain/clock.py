@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -24,11 +25,22 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, except that it never goes back.
+
+    Set back by hand or by NTP, it goes on from where it was at its own pace until the machine's time is later
+    again: a decision that an agent was told must not become one that can be taken back.
+    """
+
+    def __init__(self) -> None:
+        self._at_ns = 0
+        self._ticks_ns = 0
 
     def now(self) -> datetime:
         """Return this instant in UTC."""
-        return datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+        ticks_ns = time.monotonic_ns()
+        self._at_ns = max(time.time_ns(), self._at_ns + ticks_ns - self._ticks_ns)
+        self._ticks_ns = ticks_ns
+        return _EPOCH + timedelta(microseconds=self._at_ns // 1000)
 
 
 def to_text(at: datetime) -> str:
