@@ -96,6 +96,30 @@ async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path)
             assert await process.wait() == 0
 
 
+async def test_a_server_that_is_told_to_end_does_not_wait_for_one_more_line(tmp_path: Path) -> None:
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        """
+from contextlib import asynccontextmanager
+import anyio
+from signoff.agents.mcp_server import serve_stdio
+
+@asynccontextmanager
+async def opening():
+    yield None, None
+
+async def main():
+    with anyio.move_on_after(0.1):
+        await serve_stdio(opening)
+
+anyio.run(main)
+"""
+    )
+    with anyio.fail_after(40):
+        async with await anyio.open_process([sys.executable, str(driver)], stderr=None) as process:
+            assert await process.wait() == 0
+
+
 async def test_an_agent_whose_house_cannot_be_opened_is_told_to_stop(tmp_path: Path) -> None:
     """A server that vanished would tell its agent nothing."""
     driver = tmp_path / "driver.py"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from signoff.agents.strict_json import (
     StrictBody,
     check_message,
     error_text,
+    read_pieces,
     strict_lines,
 )
 
@@ -95,8 +96,15 @@ async def _lines(source: bytes) -> tuple[list[str], list[JSONRPCError]]:
     async def refuse(error: JSONRPCError) -> None:
         refused.append(error)
 
-    with anyio.fail_after(5):
-        return [line async for line in strict_lines(io.BytesIO(source), refuse)], refused
+    pieces: list[bytes] = []
+    read_pieces(io.BytesIO(source), pieces.append)
+    assert max(map(len, pieces)) <= MAX_MESSAGE_BYTES + 1
+
+    async def given() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return [line async for line in strict_lines(given(), refuse)], refused
 
 
 async def test_a_bad_line_is_answered_and_the_next_is_served() -> None:

@@ -10,14 +10,19 @@ where every start of an agent waits for these answers, it is opened behind them.
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
+import threading
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -44,7 +49,7 @@ from signoff.agents.errors import protocol_error, tool_error
 from signoff.agents.guide import GUIDE, INSTRUCTIONS
 from signoff.agents.mcp_subscribers import Subscribers, subscribers
 from signoff.agents.mcp_tools import TOOLS
-from signoff.agents.strict_json import strict_lines
+from signoff.agents.strict_json import read_pieces, strict_lines
 from signoff.domain.errors import Forbidden, SignoffError
 
 if TYPE_CHECKING:
@@ -105,8 +110,10 @@ async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[De
     house = _House(opening)
     server = _server(house.door)
     refusals, refused = anyio.create_memory_object_stream[JSONRPCError](8)
-    lines = strict_lines(sys.stdin.buffer, refusals.send)
-    async with refusals, refused, stdio_server(stdin=lines) as (incoming, outgoing):  # type: ignore[arg-type]
+    given, pieces = anyio.create_memory_object_stream[bytes](8)
+    lines = strict_lines(pieces, refusals.send)
+    _start_reading(given)
+    async with refusals, refused, pieces, stdio_server(stdin=lines) as (incoming, outgoing):  # type: ignore[arg-type]
 
         async def answer_refused() -> None:
             async for error in refused:
@@ -121,6 +128,29 @@ async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[De
             house.close()
     if house.failure is not None:
         raise house.failure
+
+
+def _start_reading(given: MemoryObjectSendStream[bytes]) -> None:
+    """Read stdin in a thread that nothing waits for.
+
+    A read cannot be interrupted. In a thread that is joined it would keep the process from ending until the
+    client says one more word.
+    """
+    # A buffer of its own: the interpreter closes sys.stdin's while this thread may still hold its lock.
+    source = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+    token = anyio.lowlevel.current_token()
+
+    def give(piece: bytes) -> None:
+        anyio.from_thread.run(given.send, piece, token=token)
+
+    def read() -> None:
+        with suppress(RuntimeError, anyio.BrokenResourceError, OSError):  # the loop or its reader is gone
+            try:
+                read_pieces(source, give)
+            finally:
+                anyio.from_thread.run_sync(given.close, token=token)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
 
 
 class _House:

@@ -8,10 +8,10 @@ be read, the id of the request.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from functools import partial
 from typing import BinaryIO
 
-import anyio.to_thread
 from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,29 +37,33 @@ def check_message(data: bytes) -> JSONRPCError | None:
     return None
 
 
-async def strict_lines(source: BinaryIO, refuse: Refuse) -> AsyncGenerator[str]:
+async def strict_lines(pieces: AsyncIterable[bytes], refuse: Refuse) -> AsyncGenerator[str]:
     """Yield the messages of a stdio connection, one a line, that can go on to the SDK.
 
     Args:
-        source: Bytes as they come, never all at once: a line over 4 MB is refused without being held.
+        pieces: As `read_pieces` makes them.
         refuse: Sends the error for a line that is not passed on.
     """
-    while True:
-        line = await anyio.to_thread.run_sync(source.readline, MAX_MESSAGE_BYTES + 1)
-        if not line:
-            return
-        too_long = len(line) > MAX_MESSAGE_BYTES
-        if not too_long and not line.strip():
+    skipping = False
+    async for piece in pieces:
+        goes_on = len(piece) > MAX_MESSAGE_BYTES and not piece.endswith(b"\n")
+        if skipping:  # the rest of a line that was refused already
+            skipping = goes_on
             continue
-        problem = check_message(line)
-        while too_long and not line.endswith(b"\n"):
-            line = await anyio.to_thread.run_sync(source.readline, MAX_MESSAGE_BYTES)
-            if not line:
-                break
+        skipping = goes_on
+        if not piece.strip() and not goes_on:
+            continue
+        problem = check_message(piece)
         if problem is None:
-            yield line.decode()
+            yield piece.decode()
         else:
             await refuse(problem)
+
+
+def read_pieces(source: BinaryIO, give: Callable[[bytes], object]) -> None:
+    """Read lines and give each away, until the end; a line over the limit comes in pieces, so none is held whole."""
+    for piece in iter(partial(source.readline, MAX_MESSAGE_BYTES + 1), b""):
+        give(piece)
 
 
 class StrictBody:
