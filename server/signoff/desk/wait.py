@@ -58,8 +58,8 @@ async def wait_for_decision(
             waited = anyio.current_time() - began
             if case.released(now) or waited >= wait_s:
                 return await tell(desk, case, action=action)
-            moment = case.deadline_at if case.is_open else case.release_at or now
-            until = (moment - now).total_seconds()
+            ends_at = case.deadline_at if case.is_open else case.release_at or now
+            until = (ends_at - now).total_seconds()
             await watch.wait(min(wait_s - waited, TICK_S, max(until, 0.01)))
             if on_tick is not None:
                 await on_tick(anyio.current_time() - began)
