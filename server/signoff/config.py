@@ -16,13 +16,14 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from signoff.domain.clock import parse_duration
+from signoff.domain.clock import read_duration
 from signoff.domain.errors import InvalidRequest, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
@@ -43,17 +44,6 @@ class ConfigInvalid(InvalidRequest):
         self.problems = problems
 
 
-def _duration(given: Any) -> Any:
-    if isinstance(given, timedelta):
-        return given
-    if not isinstance(given, str):
-        raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")  # noqa: TRY004
-    made = parse_duration(given)
-    if made > LONGEST:
-        raise ValueError("longer than 30 days")
-    return made
-
-
 def _base_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -69,7 +59,7 @@ def _host(text: str) -> str:
     return text
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=LONGEST))]
 
 
 class _Strict(BaseModel):

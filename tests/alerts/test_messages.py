@@ -64,11 +64,11 @@ async def test_a_short_message_keeps_the_link_whole(desk: Desk, ada: Agent) -> N
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("refund\nSubject: you won", "refund\\u{a}Subject: you won"),
-        ("pay\u202eyap", "pay\\u{202e}yap"),
-        ("a\u200bb", "a\\u{200b}b"),
-        ("a\U000e0041b", "a\\u{e0041}b"),
-        ("a\u3164b", "a\\u{3164}b"),
+        ("refund\nSubject: you won", "refund⟦U+000A⟧Subject: you won"),
+        ("pay\u202eyap", "pay⟦U+202E⟧yap"),
+        ("a\u200bb", "a⟦U+200B⟧b"),
+        ("a\U000e0041b", "a⟦U+E0041⟧b"),
+        ("a\u3164b", "a⟦U+3164⟧b"),
         ("go to https://evil.example/d/1", "go to https:\u2044\u2044evil.example/d/1"),
         (
             "<!channel> <https://evil.example|open>",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.operators.characters import count_marked, pieces
+from signoff.domain.characters import count_marked, pieces
 from signoff.operators.diff import changes
 from signoff.operators.present import MAX_ROWS, opaque, rows, shown, span
 

@@ -6,18 +6,16 @@ escapes and with nothing that a mail program or a chat makes a link or a mention
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 from signoff.desk.deliver import Errand
+from signoff.domain.characters import one_line
 
 MAX_TOOL_CHARS = 80
 MAX_NAME_CHARS = 60
 MAX_WHY_CHARS = 200
 MAX_SHORT_CHARS = 160  # one SMS
 
-# Letters that draw nothing though Unicode does not class them as format characters.
-_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 # Look-alikes: `<` starts Slack's and Discord's mentions and links, `@` a mention; `://` is what makes a URL clickable anywhere.
 _DEFUSED = str.maketrans({"<": "\u2039", ">": "\u203a"})
 
@@ -85,17 +83,7 @@ def time_left(seconds: int) -> str:
 def quoted(text: str, most: int) -> str:
     """Return somebody else's text in one harmless line; what is cut off is counted."""
     shown = text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
-    shown = "".join(_visible(letter) for letter in shown)
-    shown = shown.translate(_DEFUSED).replace("://", ":\u2044\u2044").replace("www.", "www\u2024")
+    shown = one_line(shown).translate(_DEFUSED).replace("://", ":\u2044\u2044").replace("www.", "www\u2024")
     return (
         shown.replace("@everyone", "@ everyone").replace("@here", "@ here").replace("@channel", "@ channel")
     )
-
-
-def _visible(letter: str) -> str:
-    """Return a letter, or an escape where it would be invisible or move what stands around it."""
-    if letter == " ":
-        return letter
-    kind = unicodedata.category(letter)
-    hidden = kind[0] in "CZ" or letter in _BLANKS or "\ufe00" <= letter <= "\ufe0f" or letter >= "\U000e0100"
-    return f"\\u{{{ord(letter):x}}}" if hidden else letter

@@ -67,3 +67,19 @@ def parse_duration(text: str) -> timedelta:
     if match is None or int(match[1]) == 0:
         raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def read_duration(given: object, *, longest: timedelta) -> timedelta:
+    """Return a duration from a file: text as `parse_duration` reads it, or one that was read before.
+
+    Raises:
+        ValueError: No such text, or longer than `longest`.
+    """
+    if isinstance(given, timedelta):
+        return given
+    if not isinstance(given, str):
+        raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")  # noqa: TRY004
+    made = parse_duration(given)
+    if made > longest:
+        raise ValueError(f"longer than {longest.days} days")
+    return made

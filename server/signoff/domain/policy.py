@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
-from signoff.domain.clock import parse_duration
+from signoff.domain.clock import read_duration
 from signoff.domain.people import ROLES, Role
 from signoff.domain.verdict import Category, Outcome, Requirement, Urgency
 
@@ -24,17 +25,6 @@ MAX_EXPRESSION_CHARS = 2000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MASK_PART = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*|\*)((?:\[\*\])*)")
-
-
-def _duration(given: Any) -> Any:
-    if isinstance(given, timedelta):
-        return given
-    if not isinstance(given, str):
-        raise ValueError("write a duration as a whole number and s, m, h or d, such as 30m")  # noqa: TRY004
-    made = parse_duration(given)
-    if made > MAX_DURATION:
-        raise ValueError("longer than 365 days")
-    return made
 
 
 def _version(given: Any) -> Any:
@@ -89,7 +79,7 @@ def _mask_path(text: str) -> str:
     return text
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=MAX_DURATION))]
 Id = Annotated[str, Field(strict=True), AfterValidator(_id)]
 Line = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_line)]
 Expression = Annotated[str, Field(strict=True, min_length=1)]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from signoff.desk.masks import HIDDEN
-from signoff.operators.characters import Piece, count_marked, pieces
+from signoff.domain.characters import Piece, count_marked, pieces
 
 FOLD_CHARS = 600
 FOLD_LINES = 12

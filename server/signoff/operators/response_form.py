@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from signoff.domain.canonical import parse_json
+from signoff.domain.characters import Piece, pieces
 from signoff.domain.errors import InvalidRequest
-from signoff.operators.characters import Piece, pieces
 from signoff.operators.present import json_text
 
 PREFIX = "r"

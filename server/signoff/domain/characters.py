@@ -64,6 +64,12 @@ def pieces(text: str) -> tuple[Piece, ...]:
     return tuple(made)
 
 
+def one_line(text: str) -> str:
+    """Return a text as one line of plain text: line breaks and tabs are shown as marks, too."""
+    whole = "".join(piece.text for piece in pieces(text))
+    return whole.replace("\n", "⟦U+000A⟧").replace("\t", "⟦U+0009⟧")
+
+
 def count_marked(some: tuple[Piece, ...]) -> int:
     """Return how many characters of a text are shown as marks."""
     return sum(1 for piece in some if piece.mark)
