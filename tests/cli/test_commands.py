@@ -122,7 +122,7 @@ async def test_a_receipt_is_checked_against_the_action_and_the_key(config: Confi
         ((token, "--action", other, "--jwks", jwks), "does not approve this action"),
         ((other, "--jwks", jwks), "This is not a receipt"),
         ((token, "--jwks", other), "not a JWK set"),
-        ((token, "--jwks", jwks, "--action", token), "not valid JSON"),
+        ((token, "--jwks", jwks, "--action", token), "not JSON"),
     ):
         refused = verify_receipt(*arguments)
         assert refused.exit_code in (1, 2)

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import os
 
-from signoff.cli.audit import audit
 from signoff.cli.commands import Commands
-from signoff.cli.data import export, verify_receipt
-from signoff.cli.demo import demo
-from signoff.cli.doctor import doctor
-from signoff.cli.people import agents, people
-from signoff.cli.policy import policy
-from signoff.cli.serve import init, mcp, serve
 
 signoff = Commands(
     "signoff",
     help="signoff lets AI agents ask people, and proves what was decided.\n\nStart with `signoff demo`.",
     version=True,
+    found_in={
+        "init": "signoff.cli.serve",
+        "serve": "signoff.cli.serve",
+        "mcp": "signoff.cli.serve",
+        "people": "signoff.cli.people",
+        "agents": "signoff.cli.people",
+        "policy": "signoff.cli.policy",
+        "audit": "signoff.cli.audit",
+        "export": "signoff.cli.data",
+        "verify-receipt": "signoff.cli.data",
+        "doctor": "signoff.cli.doctor",
+        "demo": "signoff.cli.demo",
+    },
 )
-for command in (init, serve, mcp, people, agents, policy, audit, export, verify_receipt, doctor, demo):
-    signoff.add_command(command)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from signoff.audit.report import Report
     from signoff.config import Config, Home
 
-audit = Commands("audit", help="The proof of what happened: verify the log, print its checkpoint.")
+audit = Commands("audit", help="The proof: verify the log, print its checkpoint.")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 

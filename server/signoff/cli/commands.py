@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -32,13 +33,34 @@ class BadInput(Failure):
 
 
 class Commands(click.Group):
-    """A group of commands that translates errors."""
+    """A group of commands that translates errors, and imports a command's module when the command is asked for."""
 
-    def __init__(self, name: str, *, version: bool = False, **attributes: Any) -> None:
-        super().__init__(name, **attributes)
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: bool = False,
+        found_in: Mapping[str, str] | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(name, help=help)
+        self._found_in = dict(found_in or {})
         if version:
             option = click.version_option(__version__, message="signoff %(version)s")
             option(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which somebody new needs them."""
+        return [*self._found_in, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name."""
+        module = self._found_in.get(cmd_name)
+        if module is None:
+            return super().get_command(ctx, cmd_name)
+        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 - the table in `cli/__init__.py` is ours
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what signoff refuses, and what the system refuses it, becomes a message."""

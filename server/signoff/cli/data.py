@@ -45,7 +45,7 @@ MAX_TOKEN_FILE_BYTES = 64 * 1024
     "signoff export --format trl-dpo --out ./november --since 2026-11-01",
 )
 def export(format_: str, out: Path, since: datetime | None, home: Path | None) -> None:
-    """Export decided cases as a dataset, with a manifest that says what is in it.
+    """Export decided cases as a dataset with a manifest.
 
     The directory must be empty or new. What should be looked at before a model learns from it stands in
     quarantine.jsonl, with reasons.
@@ -83,9 +83,9 @@ async def _export(config: Config, format_: str, out: Path, since: datetime | Non
     "signoff verify-receipt eyJhbGciOiJFZDI1NTE5… --jwks receipt.pub",
 )
 def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Path | None) -> None:
-    """Check a receipt: TOKEN is the token itself, a file that holds it, or - for stdin.
+    """Check a receipt, offline.
 
-    Works offline and without private keys. Exit code 1 where it does not hold: not signed by these keys, expired,
+    TOKEN is the token itself, a file that holds it, or - for stdin. Works and without private keys. Exit code 1 where it does not hold: not signed by these keys, expired,
     or given for another action.
     """
     from signoff.audit.receipt import verify

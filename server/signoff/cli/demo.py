@@ -32,9 +32,9 @@ UNDO_S = 3  # long enough to see that a decision can be taken back, short enough
 @with_home
 @examples("signoff demo", "signoff demo --auto", "signoff demo --home ./signoff-demo")
 def demo(auto: bool, port: int | None, home: Path | None) -> None:
-    """Watch an agent ask, decide in your browser, and see it claimed, audited and exported.
+    """Watch an agent ask, decide, and see what follows.
 
-    Everything is real: the server, the MCP client, the pages, the audit log. It all happens in a temporary home that
+    You decide in your browser; then it is claimed, audited and exported. Everything is real: the server, the MCP client, the pages, the audit log. It all happens in a temporary home that
     is removed at the end; with --home or SIGNOFF_HOME it is kept.
     """
     from signoff.config import HOME_VARIABLE, Home, find_home, load_config

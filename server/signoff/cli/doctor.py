@@ -21,7 +21,10 @@ _MARKS = {True: ("ok", "green"), False: ("!!", "red")}
 @with_home
 @examples("signoff doctor")
 def doctor(home: Path | None) -> None:
-    """Say how this home is, and what to do about what is wrong. Exit code 1 if something is."""
+    """Say how this home is, and what to do about it.
+
+    Exit code 1 if something is wrong.
+    """
     from signoff import __version__
     from signoff.app import current_host
     from signoff.config import find_home, load_config

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
 
-people = Commands("people", help="Who is alerted and decides: add, list, link, disable, address.")
-agents = Commands(
-    "agents", help="Programs that ask over HTTP, each with a key of its own: add, list, rotate."
-)
+people = Commands("people", help="Who decides: add, list, link, disable, address.")
+agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate.")
 
 
 def _config(home: Path | None) -> Config:
