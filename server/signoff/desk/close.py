@@ -32,15 +32,15 @@ async def cancel(
     if len(reason) > MAX_REASON_CHARS:
         raise LimitExceeded("reason", f"{MAX_REASON_CHARS} characters", f"{len(reason)} characters")
     check_key(idempotency_key)
-    input_digest = digest({"escalation_id": escalation_id, "reason": reason})
 
     async def move(unit: Unit) -> Escalation:
-        first = await first_case(unit, agent, idempotency_key, verb="cancel", input_digest=input_digest)
-        if first is not None:
-            return first
         case = await unit.case(escalation_id)
         if case is None or case.agent_id != agent.id:
             raise NotFound("There is no such escalation of yours. Check the escalation_id.")
+        input_digest = digest({"escalation_id": escalation_id, "reason": reason})
+        first = await first_case(unit, agent, idempotency_key, verb="cancel", input_digest=input_digest)
+        if first is not None:
+            return first
         if not case.released(unit.now) and not case.is_open:
             # A decision in its undo window is not the agent's to know, and not its to undo.
             raise AlreadyDecided(case.id, "decided", "a person")

@@ -85,7 +85,9 @@ class Reader:
     # Cases
 
     async def case(self, escalation_id: str) -> Escalation | None:
-        """Return a case as it stands."""
+        """Return a case as it stands; None for any text that is no id."""
+        if not escalation_id.isascii():  # half a surrogate pair could not even be asked for
+            return None
         row = await self._q.case(self._connection, id=escalation_id)
         return None if row is None else rows.case(row)
 
@@ -195,7 +197,9 @@ class Reader:
         return [rows.person(row) async for row in self._q.people(self._connection)]
 
     async def link(self, link_id: str) -> Link | None:
-        """Return a magic link by the id in its path."""
+        """Return a magic link by the id in its path; None for any text that is no id."""
+        if not link_id.isascii():
+            return None
         row = await self._q.link(self._connection, id=link_id)
         return None if row is None else rows.link(row)
 
