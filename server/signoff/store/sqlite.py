@@ -7,6 +7,7 @@ WAL with synchronous=FULL: a power cut loses nothing that was acknowledged. A SQ
 from __future__ import annotations
 
 import importlib
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -61,6 +62,9 @@ def has_wal_reset_race(version: tuple[int, int, int]) -> bool:
 
 def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
     mode = "ro" if read_only else "rwc"
+    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+        # A copy on read-only media: SQLite wants to make files beside a WAL database unless told that nobody writes.
+        mode = "ro&immutable=1"
     connection = module.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
     )
