@@ -30,6 +30,7 @@ from signoff.triggers.fields import meant
 from signoff.triggers.load import starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
+MCP_PATH = "/mcp"
 MAX_CONFIG_BYTES = 64 * 1024
 LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
 

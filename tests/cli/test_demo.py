@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from urllib.parse import urlsplit
 
-from tests.cli.conftest import command, environment
+import anyio
+import httpx2
+import pytest
+from tests.cli.conftest import command, environment, running
 
+from signoff.cli.demo_person import FormParser
 from signoff.config import Home
 
 
@@ -69,3 +75,43 @@ def test_a_demo_whose_policy_does_not_ask_says_so(home: Home) -> None:
     assert done.returncode == 1
     assert "says 'allow' to the demo's refund" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("choice", ["reject", "modify"])
+async def test_the_demo_obeys_whatever_the_person_decides(home: Home, choice: str) -> None:
+    with anyio.fail_after(50):
+        async with running(home, "demo", "--home", str(home.path)) as demo:
+            told = await demo.read_until("/d/lnk_")
+            link = re.search(r"http://\S+#\S+", told)
+            assert link is not None
+            await decide(link[0], choice)
+            told += await demo.read_until("Look again:")
+            assert await demo.process.wait() == 0
+
+    words = " ".join(told.split())
+    if choice == "reject":
+        assert "omar said no: “Not like this.” I do not refund anything" in words
+        assert "nothing ran, as you decided" in words
+        assert "claim_approval" not in words
+    else:
+        assert "omar modified it: “Not like this.”" in words
+        assert '"amount": "620.00"' in words
+        assert "re_7f31 over 620.00" in words
+
+
+async def decide(link: str, choice: str) -> None:
+    """Open a link and send one of the case page's forms as a browser would."""
+    parts = urlsplit(link)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    own = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    async with httpx2.AsyncClient(base_url=origin, follow_redirects=True, timeout=30) as browser:
+        page = await browser.post(parts.path, data={"secret": parts.fragment}, headers=own)
+        parser = FormParser()
+        parser.feed(page.text)
+        form = next(form for form in parser.forms if form.fields.get("choice") == choice)
+        fields = {
+            name: value.replace("1240.00", "620.00") if name != "raw" else value
+            for name, value in form.fields.items()
+        }
+        page = await browser.post(form.action, data={**fields, "note": "Not like this."}, headers=own)
+        assert page.status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, suppress
@@ -18,11 +19,13 @@ from mcp.client.streamable_http import streamable_http_client
 from tests._support.cases import approve
 from tests.cli.conftest import environment, running, serving
 
-from signoff.app import MCP_PATH, CannotHost, Lock, bind, current_host, open_desk, serve
+from signoff.app import CannotHost, current_host, open_desk, serve
+from signoff.app.hosts import Lock
+from signoff.app.http import bind
 from signoff.cli.demo_agent import ACTION, BUNDLE
 from signoff.cli.demo_person import play_person
 from signoff.cli.story import Story
-from signoff.config import Config
+from signoff.config import MCP_PATH, Config
 from signoff.desk.people import add_agent, person_named
 from signoff.domain.people import SignIn
 
@@ -120,6 +123,28 @@ async def test_a_magic_link_printed_by_the_server_leads_to_the_decision(config: 
             assert (told["status"], told["proceed"], told["assurance"]) == ("approved", True, "link")
             assert link[0] not in str(told)
             assert await server.end() == 0
+
+
+async def test_an_edited_policy_counts_at_once_and_a_broken_one_is_said(config: Config, key: str) -> None:
+    with anyio.fail_after(45):
+        async with serving(config.home) as server:
+            server.process.send_signal(signal.SIGHUP)
+            put(config, "version: 1\ntriggers: oops\n")
+            said = await server.read_until("stays in force")
+            async with over_http(config, key) as client:
+                before = await call(client, "check_triggers", action=ACTION, bundle=BUNDLE)
+                put(config, "version: 1\ndefaults: {unmatched: deny}\n")
+                after = await call(client, "check_triggers", action=ACTION, bundle=BUNDLE)
+
+    assert "policy.yaml:2:11" in said
+    assert (before["verdict"], after["verdict"]) == ("escalate", "deny")
+
+
+def put(config: Config, policy: str) -> None:
+    """Replace the policy file whole, as an editor does."""
+    new = config.home.policy_file.with_suffix(".new")
+    new.write_text(policy, encoding="utf-8")
+    new.replace(config.home.policy_file)
 
 
 async def test_a_stopped_server_ends_well_within_ten_seconds_though_an_agent_waits(

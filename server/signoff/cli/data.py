@@ -85,8 +85,8 @@ async def _export(config: Config, format_: str, out: Path, since: datetime | Non
 def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Path | None) -> None:
     """Check a receipt, offline.
 
-    TOKEN is the token itself, a file that holds it, or - for stdin. Works and without private keys. Exit code 1 where it does not hold: not signed by these keys, expired,
-    or given for another action.
+    TOKEN is the token itself, a file that holds it, or - for stdin. No private key is needed. Exit code 1 where it
+    does not hold: not signed by these keys, expired, or given for another action.
     """
     from signoff.audit.receipt import verify
     from signoff.config import find_home

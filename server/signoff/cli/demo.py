@@ -73,6 +73,7 @@ async def _demo(config: Config, out: Path, auto: bool, keep: bool) -> None:
 
     from signoff import app
     from signoff.cli.story import Story, StoryTerminal
+    from signoff.config import MCP_PATH
 
     _silence_libraries()
     story, terminal = Story(), StoryTerminal()
@@ -91,7 +92,7 @@ async def _demo(config: Config, out: Path, auto: bool, keep: bool) -> None:
         tasks.start_soon(serve)
         await ready.wait()
         try:
-            story.say("signoff", f"Pages on {config.base_url}/, MCP on {config.base_url}{app.MCP_PATH}")
+            story.say("signoff", f"Pages on {config.base_url}/, MCP on {config.base_url}{MCP_PATH}")
             story.chapter("An agent at work")
             async with anyio.create_task_group() as players:
                 players.start_soon(_person, terminal, story, auto)
@@ -125,8 +126,8 @@ async def _agent_key(config: Config) -> str:
 
 
 async def _agent(config: Config, key: str, story: Story) -> Ending:
-    from signoff.app import MCP_PATH
     from signoff.cli.demo_agent import play_agent
+    from signoff.config import MCP_PATH
 
     ending = await play_agent(config.base_url + MCP_PATH, key, story)
     if ending.status in ("allow", "deny"):

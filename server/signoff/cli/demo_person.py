@@ -62,7 +62,9 @@ class FormParser(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Take the text of a text area."""
         if self._open is not None and self._textarea is not None:
-            self._open.fields[self._textarea] += data
+            held = self._open.fields[self._textarea]
+            # HTML drops one line break at the start of a text area.
+            self._open.fields[self._textarea] = held + (data if held else data.removeprefix("\n"))
 
     def handle_endtag(self, tag: str) -> None:
         """Close what is open."""

@@ -78,6 +78,7 @@ async def _serve(config: Config) -> None:
 
     from signoff import app
     from signoff.audit.keys import load_keys
+    from signoff.config import MCP_PATH
 
     ready, stop = anyio.Event(), anyio.Event()
 
@@ -85,7 +86,7 @@ async def _serve(config: Config) -> None:
         await ready.wait()
         click.echo(f"signoff serves {config.home.path}")
         click.echo(f"  pages   {config.base_url}/          (sign in: signoff people link NAME)")
-        click.echo(f"  MCP     {config.base_url}{app.MCP_PATH}       (keys: signoff agents add NAME)")
+        click.echo(f"  MCP     {config.base_url}{MCP_PATH}       (keys: signoff agents add NAME)")
         click.echo(f"  audit   {load_keys(config.home.keys).origin}")
         click.echo("Alerts without another address are printed here. Ctrl-C ends it.")
 
@@ -98,13 +99,17 @@ async def _serve(config: Config) -> None:
 
 
 async def _until_signal(stop: anyio.Event) -> None:
-    """Set `stop` at the first Ctrl-C or TERM; the second one ends the process at once."""
+    """Set `stop` at the first Ctrl-C or TERM; the second one ends the process at once.
+
+    HUP, by which others are told to read their files again, ends nothing: the policy is read when it changes.
+    """
     import anyio
 
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            stop.set()
-            break
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                break
+    stop.set()
 
 
 @click.command()

@@ -1,0 +1,23 @@
+"""The composition root: opens a home, builds the desk, and runs what serves it.
+
+Any number of processes of one machine may open a home at once: every `signoff mcp` does. One of them hosts: it
+holds `serve.lock`, serves the pages and sends the alerts. `opening.py` opens a home, `hosts.py` says who hosts it,
+`hosting.py` runs what a host runs, `http.py` puts pages and MCP on one port.
+"""
+
+from signoff.app.hosting import host_when_needed, publish, serve
+from signoff.app.hosts import CannotHost, current_host
+from signoff.app.opening import local_user, only_error, open_desk, sqlite_settings, verify_database
+
+__all__ = [
+    "CannotHost",
+    "current_host",
+    "host_when_needed",
+    "local_user",
+    "only_error",
+    "open_desk",
+    "publish",
+    "serve",
+    "sqlite_settings",
+    "verify_database",
+]

@@ -1,0 +1,207 @@
+"""Runs what hosts a home: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+
+`signoff serve` hosts from its start to its end. A `signoff mcp` hosts only while a case waits and nobody else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from functools import partial
+from typing import TextIO
+
+import anyio
+
+from signoff.app.hosts import TAKEOVER_WITHIN_S, Host, Lock, is_held, take_within
+from signoff.app.opening import open_desk
+from signoff.audit.checkpoint import parse_checkpoint, parse_note
+from signoff.config import Config, Home
+from signoff.desk.checkpoints import publish_checkpoint
+from signoff.desk.close import expire_due
+from signoff.desk.desk import Desk
+from signoff.desk.policies import note_current_policy
+from signoff.domain.errors import SignoffError, StoreUnavailable
+
+log = logging.getLogger("signoff")
+
+EXPIRE_EVERY_S = 1.0
+READ_POLICY_EVERY_S = 2.0
+LOOK_FOR_WORK_EVERY_S = 0.5
+PAUSE_AFTER_ERROR_S = 10.0
+
+
+async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
+    """Host a home until `stop`: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+
+    A `signoff mcp` that hosts meanwhile is asked to hand over.
+
+    Args:
+        terminal: Where alerts to `terminal:` are printed.
+        ready: Set when requests are answered.
+
+    Raises:
+        CannotHost: Another `signoff serve` runs on this home, or the port is taken.
+    """
+    me = Host(os.getpid(), "signoff serve", config.base_url)
+    with Lock(config.home.serve_next) as turn, Lock(config.home.serve_lock) as lock:
+        # Holding `serve_next` is what asks a `signoff mcp` to hand over.
+        await take_within(turn, None, home=config.home, within_s=1.0)
+        await take_within(lock, me, home=config.home, within_s=TAKEOVER_WITHIN_S)
+        from signoff.app.http import bind
+
+        with closing(bind(config)) as listening:
+            async with open_desk(config) as desk:
+                await host(desk, config, listening=listening, terminal=terminal, ready=ready, stop=stop)
+
+
+async def host(
+    desk: Desk,
+    config: Config,
+    *,
+    listening: socket.socket,
+    terminal: TextIO,
+    ready: anyio.Event,
+    stop: anyio.Event,
+) -> None:
+    """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
+    # None of these is needed by a `signoff mcp` that never hosts.
+    from signoff.alerts.channels import Channels
+    from signoff.alerts.worker import run_alerts
+    from signoff.app.http import build_doors, serve_http
+
+    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(_repeat, "Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk))
+        workers.start_soon(
+            _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
+        )
+        told: list[str] = []
+        workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
+        await serve_http(
+            build_doors(desk, config),
+            config,
+            listening=listening,
+            # Links are sent only when somebody answers them.
+            answering=lambda: workers.start_soon(
+                partial(run_alerts, desk, channels, owner=f"host {os.getpid()}")
+            ),
+            ready=ready,
+            stop=stop,
+        )
+        workers.cancel_scope.cancel()
+    with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
+        await publish(desk, config.home)
+
+
+async def publish(desk: Desk, home: Home) -> str | None:
+    """Sign the log as it stands, keep the checkpoint outside the data directory too, and return it.
+
+    Raises:
+        StoreUnavailable: It cannot be signed (`desk/checkpoints.py`) or kept.
+    """
+    note = await publish_checkpoint(desk)
+    if note is not None:
+        try:
+            await anyio.to_thread.run_sync(_write_anchor, home, note)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The checkpoint cannot be kept in {home.anchor_file}: {error.strerror}."
+            ) from None
+    return note
+
+
+def _write_anchor(home: Home, note: str) -> None:
+    """Put the newest checkpoint in place whole or not at all."""
+    with suppress(FileNotFoundError):
+        # Another process may have signed a larger log meanwhile.
+        if _size(home.anchor_file.read_text(encoding="utf-8")) >= _size(note):
+            return
+    part = home.anchor_file.with_name(f"checkpoint.{os.getpid()}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(home.anchor_file)
+
+
+def _size(note: str) -> int:
+    return parse_checkpoint(parse_note(note).text).size
+
+
+async def _read_policy(desk: Desk, told: list[str]) -> None:
+    """Take up an edited policy, and say once what is wrong with one that cannot be."""
+    await note_current_policy(desk)
+    problem = desk.policy.problem
+    if problem is not None and problem not in told:
+        log.warning("%s", problem)
+    told[:] = [problem] if problem is not None else []
+
+
+async def _repeat(what: str, every_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do something again and again; what goes wrong is said and tried again."""
+    while True:
+        try:
+            await work()
+        except SignoffError as error:
+            log.warning("%s: %s", what, error.message)
+        except Exception:
+            log.exception("%s: internal error.", what)
+        await anyio.sleep(every_s)
+
+
+async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> None:
+    """Host from within a `signoff mcp` while a case waits and nobody else hosts; hand over to a `signoff serve`.
+
+    Costs one small read each half second until then. Runs until cancelled.
+
+    Args:
+        terminal: Where alerts to `terminal:` are printed; stdout belongs to MCP.
+    """
+    me = Host(os.getpid(), "signoff mcp", config.base_url)
+    told = ""
+    with Lock(config.home.serve_lock) as lock:
+        while True:
+            await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
+            try:
+                if not await _somebody_is_needed(desk, config.home) or not lock.take(me):
+                    continue
+                from signoff.app.http import bind
+
+                with closing(bind(config)) as listening:
+                    await _host_until_wanted(desk, config, listening=listening, terminal=terminal)
+            except SignoffError as error:
+                if told != error.message:  # once, not twice a second
+                    told = error.message
+                    log.warning("No page for people can be served from here. %s", error.message)
+            except Exception:
+                log.exception("Serving pages for people failed; it is tried again.")
+                await anyio.sleep(PAUSE_AFTER_ERROR_S)
+            finally:
+                lock.release()
+
+
+async def _somebody_is_needed(desk: Desk, home: Home) -> bool:
+    """Say whether a case waits for people and no `signoff serve` runs or is about to."""
+    async with desk.store.reading() as reader:
+        waiting = await reader.count_pending()
+    return waiting > 0 and not is_held(home.serve_next)
+
+
+async def _host_until_wanted(
+    desk: Desk, config: Config, *, listening: socket.socket, terminal: TextIO
+) -> None:
+    stop = anyio.Event()
+
+    async def watch() -> None:
+        while not is_held(config.home.serve_next):  # noqa: ASYNC110 - another process holds it
+            await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
+        stop.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await host(desk, config, listening=listening, terminal=terminal, ready=anyio.Event(), stop=stop)
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,179 @@
+"""Opens a home as a desk: keys, database and policy, made where missing and checked against each other."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+
+from signoff.audit import merkle
+from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
+from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
+from signoff.audit.report import Report
+from signoff.audit.verify import verify_log
+from signoff.config import Config, Home
+from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.people import add_person, list_people
+from signoff.desk.policies import note_current_policy
+from signoff.domain.alert import TERMINAL
+from signoff.domain.clock import Clock, SystemClock
+from signoff.domain.errors import Conflict
+from signoff.domain.ids import NewId, new_id
+from signoff.domain.people import ROLES
+from signoff.store.log_source import LogSource
+from signoff.store.reader import Reader
+from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
+from signoff.triggers.watch import PolicyFile
+
+
+@asynccontextmanager
+async def open_desk(
+    config: Config, *, clock: Clock | None = None, make_id: NewId = new_id
+) -> AsyncGenerator[Desk]:
+    """Open a home, making what is missing of it: keys, database, and the local user as its first person.
+
+    Raises:
+        PolicyInvalid: The policy file cannot be loaded; nothing is decided without one.
+        Conflict: Keys and database do not belong together, or the database is an old copy.
+        StoreUnavailable: The database cannot be opened safely.
+        KeyExposed: A private key is open to others.
+    """
+    policy = PolicyFile(config.home.policy_file)
+    keys = await anyio.to_thread.run_sync(_open_keys, config)
+    clock = clock or SystemClock()
+    try:
+        async with open_store(config.home.database, log=keys.origin, clock=clock, new_id=make_id) as store:
+            desk = Desk(
+                store=store,
+                policy=policy,
+                keys=keys,
+                signer=CheckpointSigner(keys),
+                clock=clock,
+                new_id=make_id,
+                settings=_desk_settings(config),
+            )
+            await _check_anchors(config.home, store, keys)
+            await note_current_policy(desk)
+            await _add_first_person(desk)
+            yield desk
+    except BaseExceptionGroup as group:
+        raise only_error(group) from None
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error in a group of task groups, or the group where there are several."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return group if isinstance(found, BaseExceptionGroup) else found
+
+
+def _open_keys(config: Config) -> Keys:
+    home = config.home
+    if home.database.exists() and not (home.keys / LOG_KEY).exists():
+        # New keys would begin another log under the same name, and the old one could never be signed again.
+        raise Conflict(
+            f"There is a database, {home.database}, but not the key of its log, {home.keys / LOG_KEY}."
+            " Restore the keys from a backup, or begin in a new home."
+        )
+    return create_keys(home.keys, origin=config.settings.log_origin)
+
+
+def _desk_settings(config: Config) -> DeskSettings:
+    settings = config.settings
+    return DeskSettings(
+        base_url=config.base_url,
+        undo_s=settings.undo_s,
+        urgent_link_valid_for=settings.urgent_link_valid_for,
+        case_sign_in_valid_for=settings.case_sign_in_valid_for,
+        sign_in_link_valid_for=settings.sign_in_link_valid_for,
+        sign_in_valid_for=settings.sign_in_valid_for,
+    )
+
+
+async def _add_first_person(desk: Desk) -> None:
+    if await list_people(desk):
+        return
+    with suppress(Conflict):  # another process of the same start was first
+        await add_person(desk, local_user(), roles=ROLES, addresses=(TERMINAL,))
+
+
+def local_user() -> str:
+    """Return the name of the user who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return "operator"
+
+
+async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
+    """Refuse a database that is behind, or different from, a checkpoint that was signed before.
+
+    Raises:
+        Conflict: It was restored from an old copy, or changed.
+    """
+    anchors = [_anchor(home.anchor_file, keys), CheckpointSigner(keys).last()]
+    async with store.reading() as reader:
+        size = (await reader.head()).size
+        for anchor in filter(None, anchors):
+            if anchor.size > size or await _root_at(reader, anchor.size) != anchor.root:
+                raise Conflict(
+                    f"The audit log in {home.database} is not the one that was signed: a checkpoint of"
+                    f" {anchor.size} events is known and the database, with {size}, does not contain it."
+                    " Was an old copy restored? Nothing is decided on it; see `signoff audit verify`."
+                )
+
+
+def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
+    try:
+        return verify_note(path.read_text(encoding="utf-8"), [keys.log.verifier])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, CheckpointInvalid) as error:
+        raise Conflict(
+            f"The checkpoint in {path} cannot be used: {error}. Restore it from a backup."
+        ) from None
+
+
+async def _root_at(reader: Reader, size: int) -> bytes:
+    """Return the root that the tree had when it was smaller."""
+    wanted = merkle.edge_nodes(size)
+    nodes = await reader.nodes(wanted)
+    return merkle.root([nodes[node] for node in wanted])
+
+
+def sqlite_settings(desk: Desk) -> dict[str, str]:
+    """Return how the database is run, as read back from it: library, version, journal_mode, synchronous."""
+    if not isinstance(desk.store, SqliteStore):
+        return {}
+    read = desk.store.settings
+    synchronous = {2: "FULL", 3: "EXTRA"}.get(read.synchronous, str(read.synchronous))
+    return {
+        "library": read.library,
+        "version": read.version,
+        "journal_mode": read.journal_mode,
+        "synchronous": synchronous,
+    }
+
+
+async def verify_database(
+    path: Path,
+    keys: PublicKeys,
+    *,
+    on_progress: Callable[[int, int], None],
+    anchors: Iterable[str] = (),
+) -> Report:
+    """Verify the whole log in a database file, as it stands now; nothing is written and no server is needed.
+
+    Args:
+        on_progress: Called with the events done and all events.
+        anchors: Checkpoints kept elsewhere, as signed notes.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
