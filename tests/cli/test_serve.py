@@ -230,9 +230,18 @@ class Pipe:
     async def link(self) -> str:
         """Return the magic link that the process prints."""
         while (found := LINK.search(self._text)) is None:
-            await anyio.wait_readable(self._reading)
-            self._text += os.read(self._reading, 65536).decode()
+            await self._more()
         return found[0]
+
+    async def read_until(self, wanted: str) -> str:
+        """Return all that it has printed once a text is among it."""
+        while wanted not in self._text:
+            await self._more()
+        return self._text
+
+    async def _more(self) -> None:
+        await anyio.wait_readable(self._reading)
+        self._text += os.read(self._reading, 65536).decode()
 
     def close(self) -> None:
         self.writing.close()
@@ -297,3 +306,17 @@ async def test_a_server_for_a_home_that_waits_for_another_gives_up_with_its_name
         assert held.take()
         with pytest.raises(CannotHost):
             await serve(config, terminal=sys.stdout, ready=anyio.Event(), stop=anyio.Event())
+
+
+async def test_an_agent_process_whose_port_is_taken_says_so_and_goes_on(
+    config: Config, key: str, pipe: Pipe
+) -> None:
+    with anyio.fail_after(45), bind(config):
+        async with over_stdio(config, pipe.writing) as client:
+            escalation_id = await ask(client)
+            said = await pipe.read_until("Port ")
+            await decide_as_omar(config, escalation_id)
+            told = await call(client, "get_decision", escalation_id=escalation_id, wait_s=20)
+
+    assert "No page for people can be served from here." in said
+    assert told["status"] == "approved"
