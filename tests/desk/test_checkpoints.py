@@ -34,7 +34,9 @@ async def reopened(home: Path, clock: HandClock) -> AsyncGenerator[Desk]:
     keys = load_keys(home / "keys")
     settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0)
     async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
-        yield Desk(store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings)
+        yield Desk(
+            store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
+        )
 
 
 def back_up(home: Path, name: str = "old.db") -> Path:
@@ -156,8 +158,9 @@ async def test_an_empty_log_has_no_checkpoint(desk: Desk) -> None:
 
 @promise("provable")
 async def test_a_proof_convinces_other_peoples_code(desk: Desk, cast: Cast) -> None:
-    for _ in range(7):
-        told = await ask(desk, cast.ada)
+    for _ in range(6):
+        await ask(desk, cast.ada)
+    told = await ask(desk, cast.ada)
     await approve(desk, cast.omar, told.escalation_id)
     proof = await prove(desk, cast.ada, told.escalation_id)
     head = parse_checkpoint(parse_note(proof["checkpoint"]).text)

@@ -154,7 +154,7 @@ async def test_an_outcome_needs_a_claim_and_unknown_can_be_settled_once(
     assert (await report_outcome(desk, ada, approved, "failed")).outcome == "failed"
     for outcome in ("succeeded", "unknown"):
         with pytest.raises(Conflict):
-            await report_outcome(desk, ada, approved, outcome)  # type: ignore[arg-type]
+            await report_outcome(desk, ada, approved, outcome)
     assert (await verified(desk)).problems == ()
 
 

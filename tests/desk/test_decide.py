@@ -388,7 +388,7 @@ async def test_the_agents_owner_cannot_decide_where_duties_are_separated(desk: D
         (Answer("approve", arguments={"amount": 1}), "arguments"),
         (Answer("approve", response={"a": 1}), "response"),
         (Answer("approve", note="a\x00b"), "note"),
-        (Answer("aprove"), "choice"),  # type: ignore[arg-type]
+        (Answer("approved"), "choice"),  # type: ignore[arg-type]
         (Answer(""), "choice"),  # type: ignore[arg-type]
     ],
 )
@@ -582,7 +582,7 @@ async def test_the_agent_is_told_pending_until_the_undo_window_is_over(
             await claim(slow, cast.ada, told.escalation_id, WIRE)
         assert refused.value.reason == "not_approved"
         assert "approved" not in refused.value.message
-        with pytest.raises(AlreadyDecided):
+        with pytest.raises(Conflict, match="get_decision"):
             await cancel(slow, cast.ada, told.escalation_id, reason="x")
         clock.advance(4.999)
     clock.advance(0.002)

@@ -113,7 +113,9 @@ async def test_no_alert_is_sent_once_the_case_has_ended(desk: Desk, cast: Cast) 
         await open_link(desk, *link_of(errand), source="s")
 
 
-async def test_later_tiers_wait_their_time(desk: Desk, cast: Cast, clock: HandClock, policy_path: object) -> None:
+async def test_later_tiers_wait_their_time(
+    desk: Desk, cast: Cast, clock: HandClock, policy_path: object
+) -> None:
     from pathlib import Path
 
     assert isinstance(policy_path, Path)
@@ -190,7 +192,8 @@ async def test_guessing_is_braked_and_the_brake_wears_off(desk: Desk, cast: Cast
     clock.advance(600.1)
     await fresh_link(desk, link)
     (fresh,) = await lease(desk, "w2", most=1)
-    assert await open_link(desk, *link_of(fresh), source="omar")
+    opened = await open_link(desk, *link_of(fresh), source="omar")
+    assert opened.sign_in.person == cast.omar.person
 
 
 async def test_a_source_that_only_guesses_is_told_to_wait(desk: Desk, cast: Cast, clock: HandClock) -> None:

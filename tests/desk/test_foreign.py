@@ -32,7 +32,16 @@ VERBS: dict[str, Callable[[Desk, Agent, str], Awaitable[Any]]] = {
     "case": lambda desk, agent, case: agent_case(desk, agent, case),
     "proof": lambda desk, agent, case: prove(desk, agent, case),
 }
-ABSENT = ("esc_01JDD7Z0000000000000000000", "", "esc_", "nonsense", "' OR 1=1 --", "\ud800", "a\x00b", "x" * 100_000)
+ABSENT = (
+    "esc_01JDD7Z0000000000000000000",
+    "",
+    "esc_",
+    "nonsense",
+    "' OR 1=1 --",
+    "\ud800",
+    "a\x00b",
+    "x" * 100_000,
+)
 
 
 @promise("only-that-human")
@@ -75,7 +84,11 @@ async def test_an_agents_answers_hold_no_link_and_no_secret(desk: Desk, cast: Ca
     link, _, secret = errand.link_url.rpartition("/d/")[2].partition("#")
     await approve(desk, cast.omar, told.escalation_id)
     after = await wait_for_decision(desk, cast.ada, told.escalation_id)
-    for answer in (told.as_json(), after.as_json(), (await agent_case(desk, cast.ada, told.escalation_id)).document):
+    for answer in (
+        told.as_json(),
+        after.as_json(),
+        (await agent_case(desk, cast.ada, told.escalation_id)).document,
+    ):
         assert link not in str(answer)
         assert secret not in str(answer)
         assert cast.ada_key not in str(answer)

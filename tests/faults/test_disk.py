@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,14 +64,17 @@ async def test_a_full_disk_refuses_and_loses_nothing_and_freeing_space_is_enough
         waiting = (await ask(desk, ada)).escalation_id
         view = await look(desk, omar, waiting)
         ballast.write_bytes(b"")
-        with pytest.raises(OSError, match="No space"), ballast.open("ab", buffering=0) as file:
+        with ballast.open("ab", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(4096))
         acknowledged = 2
-        with pytest.raises(StoreUnavailable) as refused:
+        large = Material(state="x" * 50_000)
+        with suppress(StoreUnavailable):
             while True:  # until what SQLite had set aside is used up
-                await ask(desk, ada, material=Material(state="x" * 50_000))
+                await ask(desk, ada, material=large)
                 acknowledged += 1
+        with pytest.raises(StoreUnavailable) as refused:
+            await ask(desk, ada, material=large)
         assert refused.value.code == "store_unavailable"
         assert "disk" in refused.value.message
         async with desk.store.reading() as reader:

@@ -90,7 +90,10 @@ async def test_a_server_killed_while_others_wait_leaves_the_case_open_for_the_ne
             assert await waiting.hear() == "approved"
 
 
-ROUNDS = [pytest.param(10, id="10"), pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+ROUNDS = [
+    pytest.param(10, id="10"),
+    pytest.param(100, id="100", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
+]
 
 
 @promise("nothing-lost", "no-alert-forgotten", "one-decision")
@@ -100,18 +103,24 @@ async def test_kill_9_at_any_point_loses_nothing_that_was_acknowledged(
 ) -> None:
     """Each round does everything at once in another process, which dies in the middle of it."""
     keys = create_keys(tmp_path / "keys")
-    chance = random.Random(20261123)
+    chance = random.Random(20261123)  # noqa: S311 -- when to kill, not a secret
     acknowledged: list[Any] = []
     for turn in range(rounds):
         with anyio.fail_after(30):
             async with player(tmp_path, "load", f"round{turn}") as load:
                 await load.go()
-                for _ in range(chance.randint(1, 60)):
-                    acknowledged.append(await load.hear())
+                acknowledged.extend([await load.hear() for _ in range(chance.randint(1, 60))])
                 load.process.kill()
                 acknowledged.extend(await load.hear_all())
         await check(tmp_path / "signoff.db", keys, acknowledged)
-    assert {one[0] for one in acknowledged} >= {"asked", "sent", "approved", "claimed", "succeeded", "cancelled"}
+    assert {one[0] for one in acknowledged} >= {
+        "asked",
+        "sent",
+        "approved",
+        "claimed",
+        "succeeded",
+        "cancelled",
+    }
     assert (await verified(desk)).problems == ()
 
 
@@ -123,12 +132,16 @@ async def check(path: Path, keys: Keys, acknowledged: list[Any]) -> None:
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
         cases = {row["id"]: dict(row) for row in db.execute("SELECT * FROM escalation")}
         first_answers = {
-            row["key"]: row["escalation_id"] for row in db.execute("SELECT key, escalation_id FROM idempotency")
+            row["key"]: row["escalation_id"]
+            for row in db.execute("SELECT key, escalation_id FROM idempotency")
         }
         decided = Counter(
-            row["escalation_id"] for row in db.execute("SELECT escalation_id FROM decision WHERE undone_at IS NULL")
+            row["escalation_id"]
+            for row in db.execute("SELECT escalation_id FROM decision WHERE undone_at IS NULL")
         )
-        decisions = {row["id"]: row["escalation_id"] for row in db.execute("SELECT id, escalation_id FROM decision")}
+        decisions = {
+            row["id"]: row["escalation_id"] for row in db.execute("SELECT id, escalation_id FROM decision")
+        }
         alerts: dict[str, list[str]] = defaultdict(list)
         alert_states = {}
         for row in db.execute("SELECT id, escalation_id, state FROM alert"):

@@ -176,13 +176,12 @@ async def test_a_server_that_is_cancelled_closes_its_store_and_keeps_what_was_in
         async with anyio.create_task_group() as tasks:
 
             async def serve() -> None:
-                async with opener(tmp_path, clock) as store:
-                    async with anyio.create_task_group() as callers:
-                        for _ in range(5):
-                            callers.start_soon(store.write, noting(clock, "in line"))
-                        await anyio.lowlevel.checkpoint()
-                        tasks.cancel_scope.cancel()
-                        await anyio.sleep_forever()
+                async with opener(tmp_path, clock) as store, anyio.create_task_group() as callers:
+                    for _ in range(5):
+                        callers.start_soon(store.write, noting(clock, "in line"))
+                    await anyio.lowlevel.checkpoint()
+                    tasks.cancel_scope.cancel()
+                    await anyio.sleep_forever()
 
             tasks.start_soon(serve)
     with anyio.fail_after(5):
