@@ -40,7 +40,7 @@ REFUSED: dict[str, tuple[str, int, int | None, str]] = {
     "an integer of 5,000 digits": ('{"amount":%s}' % ("9" * 5000), -32600, None, "thousands of digits"),
     "half a surrogate pair": ('{"name":"\\ud83d"}', -32600, 7, "half a surrogate pair"),
     "NUL": ('{"name":"a\\u0000"}', -32600, 7, "a NUL character"),
-    "nesting beyond 64": ("[" * 70 + "]" * 70, -32600, 7, "64 levels of nesting"),
+    "nesting beyond 64": ("[" * 80 + "]" * 80, -32600, 7, "64 levels of nesting"),
     "nesting without end": ("[" * 100_000 + "]" * 100_000, -32600, None, "64 levels of nesting"),
     "half a message": ('{"a":', -32700, None, "not JSON"),
 }

@@ -15,7 +15,7 @@ import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -53,8 +53,6 @@ from signoff.agents.strict_json import read_pieces, strict_lines
 from signoff.domain.errors import Forbidden, SignoffError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from signoff.agents.mcp_door import Door, Identify
     from signoff.desk.desk import Desk
     from signoff.domain.people import Agent
@@ -85,16 +83,6 @@ def build_mcp_server(desk: Desk, identify: Identify) -> Server[Subscribers]:
         return made
 
     return _server(door)
-
-
-async def run_stdio(desk: Desk, agent: Agent) -> None:
-    """Serve one agent over stdin and stdout until stdin ends, from a desk that is open already."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncGenerator[tuple[Desk, Agent]]:
-        yield desk, agent
-
-    await serve_stdio(opened)
 
 
 async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[Desk, Agent]]]) -> None:

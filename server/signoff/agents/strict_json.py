@@ -20,6 +20,7 @@ from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # a bundle of 2 MB, escaped, with room; what the SDK allows over HTTP
 
+ENVELOPE = 8  # message, params, arguments, bundle, a list and its item: then what the agent nested itself
 Refuse = Callable[[JSONRPCError], Awaitable[None]]
 
 
@@ -31,7 +32,7 @@ def check_message(data: bytes) -> JSONRPCError | None:
     if len(data) > MAX_MESSAGE_BYTES:
         return _refusal(None, LimitExceeded("message", f"{MAX_MESSAGE_BYTES} bytes", f"{len(data)} bytes"))
     try:
-        parse_json(data, field="message")
+        parse_json(data, field="message", envelope=ENVELOPE)
     except InvalidRequest as problem:
         return _refusal(_leniently_read_id(data), problem)
     return None

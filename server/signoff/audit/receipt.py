@@ -25,17 +25,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OKPKey
 
 from signoff.audit.keys import Jwks, ReceiptKey
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import Forbidden, InvalidRequest
 from signoff.domain.people import ASSURANCES, ROLES, Assurance, Role
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
+
+# joserfc is imported where a token is made or read: it costs 30 ms, which every start of `signoff mcp` would pay.
 
 ALGORITHM = "Ed25519"
 TYPE = "signoff-receipt+jwt"
@@ -98,6 +100,9 @@ def issue(receipt: Receipt, key: ReceiptKey) -> str:
     Raises:
         InvalidRequest: The receipt contradicts itself: a rejection with an action, an approval without.
     """
+    from joserfc import jws
+    from joserfc.jwk import OKPKey
+
     if (receipt.action_digest is None) != (receipt.outcome == "rejected"):
         raise InvalidRequest(
             "what may run is named exactly when something may run.", field="receipt.action_digest"
@@ -155,6 +160,8 @@ def verify(
 
 def key_set(jwks: Jwks) -> KeySet:
     """Return public keys ready for use; making them once matters where many receipts are read."""
+    from joserfc.jwk import KeySet, OKPKey
+
     return KeySet([OKPKey.import_key({**key}) for key in jwks["keys"]])
 
 
@@ -164,6 +171,9 @@ def read(token: str, keys: KeySet) -> Receipt:
     Raises:
         ReceiptInvalid: Not a receipt, or not signed by one of the keys.
     """
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
     if (
         len(token) > MAX_TOKEN_CHARS
         or not _TOKEN.fullmatch(token)

@@ -101,9 +101,10 @@ def run(work: Callable[..., Coroutine[Any, Any, T]], /, *given: Any) -> T:
     """Run async work to its end; an error that is alone in its task groups comes out as itself."""
     import anyio
 
-    from signoff.app import only_error
-
     try:
         return anyio.run(functools.partial(work, *given))
     except BaseExceptionGroup as group:
+        # Not before: it brings the whole house, and `signoff mcp` answers first.
+        from signoff.app import only_error
+
         raise only_error(group) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -14,9 +15,13 @@ import click
 from signoff.cli.commands import examples, run, with_home
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     import anyio
 
     from signoff.config import Config
+    from signoff.desk.desk import Desk
+    from signoff.domain.people import Agent
 
 
 @click.command()
@@ -134,30 +139,37 @@ def mcp(home: Path | None, agent: str) -> None:
 
 
 async def _mcp(config: Config, name: str) -> None:
-    import gc
-
     import anyio
 
-    from signoff.agents.mcp_server import run_stdio
-    from signoff.app import host_when_needed, open_desk
-    from signoff.desk.people import local_agent
+    from signoff.agents.mcp_server import serve_stdio
 
-    async with open_desk(config) as desk:
-        agent = await local_agent(desk, name)
+    @asynccontextmanager
+    async def opening() -> AsyncGenerator[tuple[Desk, Agent]]:
+        import gc
+
+        from signoff.app import host_when_needed, open_desk
+        from signoff.desk.people import local_agent
+
         gc.freeze()  # what was made so far stays for good
         gc.enable()
-        stop = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-
-            async def end() -> None:
-                await stop.wait()
+        async with open_desk(config) as desk:
+            agent = await local_agent(desk, name)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
+                yield desk, agent
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(_until_signal, stop)
-            tasks.start_soon(end)
-            tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
-            await run_stdio(desk, agent)
+    stop = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+
+        async def end() -> None:
+            await stop.wait()
             tasks.cancel_scope.cancel()
+
+        tasks.start_soon(_until_signal, stop)
+        tasks.start_soon(end)
+        await serve_stdio(opening)
+        tasks.cancel_scope.cancel()
 
 
 def _log_to(stream: TextIO) -> None:

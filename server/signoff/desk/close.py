@@ -6,7 +6,7 @@ from signoff.desk.answer import Answer, tell
 from signoff.desk.desk import Desk
 from signoff.desk.request import check_key, first_case
 from signoff.domain.canonical import canonical, check_value, digest
-from signoff.domain.errors import AlreadyDecided, LimitExceeded, NotFound
+from signoff.domain.errors import Conflict, LimitExceeded, NotFound
 from signoff.domain.escalation import Escalation, cancelled, expired
 from signoff.domain.people import Agent
 from signoff.domain.secrets import mask_secrets
@@ -26,6 +26,7 @@ async def cancel(
     Raises:
         NotFound: No such case of this agent.
         AlreadyDecided: It has ended otherwise; the answer says how.
+        Conflict: It is being decided, or the key was used for something else.
         LimitExceeded: The reason is over 2,000 characters.
     """
     check_value(reason, field="reason")
@@ -43,7 +44,7 @@ async def cancel(
             return first
         if not case.released(unit.now) and not case.is_open:
             # A decision in its undo window is not the agent's to know, and not its to undo.
-            raise AlreadyDecided(case.id, "decided", "a person")
+            raise Conflict("This case cannot be cancelled now. Call get_decision to see how it goes on.")
         if idempotency_key is not None:
             await unit.keep_first_answer(
                 agent.id, idempotency_key, verb="cancel", input_digest=input_digest, escalation_id=case.id

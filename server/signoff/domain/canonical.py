@@ -27,11 +27,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NON_ASCII = re.compile(rb"[^\x00-\x7f]")
 
 
-def parse_json(data: bytes | str, *, field: str) -> Any:
+def parse_json(data: bytes | str, *, field: str, envelope: int = 0) -> Any:
     """Read JSON text, refusing everything that two parsers could read differently.
 
     Args:
         field: What an error calls the value.
+        envelope: Levels of nesting that belong to a protocol around the value and do not count.
 
     Raises:
         InvalidRequest: Not JSON, a duplicate key, or a value outside the accepted form.
@@ -66,7 +67,7 @@ def parse_json(data: bytes | str, *, field: str) -> Any:
         ) from None
     except ValueError:  # an integer literal of thousands of digits
         raise LimitExceeded(field, "±2^53 for integers", "an integer of thousands of digits") from None
-    check_value(value, field=field)
+    _check(value, field, -envelope)
     return value
 
 
