@@ -235,11 +235,17 @@ async def _notice_others(connection: Any, queries: Any, waiters: Waiters) -> Non
         await waiters.someone_waits()
         seen, size = None, 0
         while waiters.anyone:
-            (row,) = await connection.execute_fetchall("PRAGMA data_version")
-            if seen != row[0]:
-                before = size if seen is not None else max((await reader.head()).size - 1000, 0)
-                seen, size = row[0], (await reader.head()).size
-                waiters.wake(await reader.cases_changed_since(before))
+            try:
+                (row,) = await connection.execute_fetchall("PRAGMA data_version")
+                if seen != row[0]:
+                    before = size if seen is not None else max((await reader.head()).size - 1000, 0)
+                    size, seen = (await reader.head()).size, row[0]
+                    waiters.wake(await reader.cases_changed_since(before))
+            except Exception as error:
+                # A disk or a lock that fails now may work in a moment; those who wait look for themselves anyway.
+                if _translated(error) is None:
+                    raise
+                seen = None
             await anyio.sleep(POLL_S)
 
 
