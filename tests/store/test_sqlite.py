@@ -315,6 +315,21 @@ async def test_a_held_lock_fails_the_call_and_not_the_store(
         assert await note(store) == 0
 
 
+async def test_a_database_that_is_locked_for_long_does_not_end_those_who_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without WAL a writer can keep readers out; the poller is a reader."""
+    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    monkeypatch.setattr(sqlite, "has_wal_reset_race", lambda version: True)
+    async with opened(tmp_path / "signoff.db") as store, store.watch("esc_1") as watch:
+        with second_hand(store.path) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            assert not await watch.wait(0.2)
+            db.execute("COMMIT")
+        with anyio.fail_after(5):
+            await note(store)
+
+
 # Other processes
 
 
