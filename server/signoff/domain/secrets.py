@@ -10,16 +10,36 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+# Between the lines of a key: as it is, indented, or quoted in JSON and source code.
+_BETWEEN = r"(?:\s|\\[nrt]|[\"',\\]|\+(?=\s))"
+# RFC 1421 and RFC 9580.
+_HEADER = (
+    r"(?:Proc-Type: ?[0-9],[A-Z-]{1,20}|DEK-Info: ?[A-Z0-9-]{1,30},[0-9A-Fa-f]{1,64}"
+    r"|(?:Version|Comment|Hash|Charset): ?[A-Za-z0-9 ,.()/=-]{0,80}(?=\s*[\n\\]))"
+)
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "private_key",
         re.compile(
-            # With its end if that follows: the headers of an encrypted key hold hyphens (RFC 1421).
+            # Only what a key consists of, headers and base64. Whatever else stands there stays to be read, or the
+            # first line of a key would hide a command from the person who decides on it.
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:[^-]|-(?!----)){0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
+            rf"(?:{_BETWEEN}{{1,40}}{_HEADER})*+"
+            rf"(?:{_BETWEEN}{{1,40}}[A-Za-z0-9+/=]{{16,}})*+"
+            # The last line is short; so is the check sum of OpenPGP.
+            rf"(?:{_BETWEEN}{{1,40}}[A-Za-z0-9+/=]{{1,15}}(?={_BETWEEN}{{0,40}}(?:=|-----END|\Z)))*"
+            rf"(?:{_BETWEEN}{{0,40}}-----END [A-Z ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----)?"
         ),
     ),
-    ("jwt", re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")),
+    (
+        "jwt",
+        # From the first `eyJ` of a run of these letters and from no later one: whatever could match there matches
+        # here, and trying each of them takes quadratic time.
+        re.compile(
+            r"(?<![A-Za-z0-9_-])((?>[A-Za-z0-9_-]*?\b(?=eyJ)))"
+            r"eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}"
+        ),
+    ),
     ("aws_access_key", re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
     ("github_token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b")),
     ("gitlab_token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
@@ -80,7 +100,8 @@ def _mask_text(text: str) -> str:
         return text
     masked = text
     for kind, pattern in _PATTERNS:
-        masked = pattern.sub(f"[masked: {kind}]", masked)
+        before = r"\1" if pattern.groups else ""
+        masked = pattern.sub(f"{before}[masked: {kind}]", masked)
     masked = _DIGITS.sub(_mask_cards, masked)
     return text if masked == text else masked
 
