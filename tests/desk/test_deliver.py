@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 
 import anyio
 import pytest
@@ -11,12 +12,13 @@ from tests._support.clock import HandClock
 from tests.conftest import POLICY, Cast
 from tests.promises import promise
 
-from signoff.desk.deliver import MOST_TRIES, Errand, lease, next_due, record
+from signoff.desk.deliver import MOST_TRIES, Errand, is_due, lease, record
 from signoff.desk.desk import Desk
 from signoff.desk.people import add_person, disable_person
 from signoff.desk.sign_in import MOST_REFUSED, fresh_link, issue_sign_in_link, open_link, sign_out, signed_in
 from signoff.domain.action import Action
 from signoff.domain.alert import Failed, Sent
+from signoff.domain.clock import from_text
 from signoff.domain.errors import Forbidden, LinkSpent, RateLimited
 
 
@@ -47,6 +49,31 @@ async def test_an_alert_whose_worker_died_is_handed_out_again(
     await record(desk, "other", again, Sent())
     assert await states(desk, again.case.id) == {"sent": 1}
     assert (await open_link(desk, *link_of(again), source="s")).sign_in.person == cast.omar.person
+
+
+async def next_due(desk: Desk) -> datetime | None:
+    async with desk.store.reading() as reader:
+        due_at = await reader.next_alert_due()
+    return None if due_at is None else from_text(due_at)
+
+
+async def test_an_alert_is_due_at_once_though_the_clock_went_back(
+    desk: Desk, cast: Cast, clock: HandClock
+) -> None:
+    clock.advance(-3600)
+    await ask(desk, cast.ada)
+
+    assert await is_due(desk)
+
+
+async def test_an_alert_carries_the_log_as_it_stands(desk: Desk, cast: Cast) -> None:
+    await ask(desk, cast.ada)
+    async with desk.store.reading() as reader:
+        size = (await reader.head()).size
+
+    (errand,) = await lease(desk, "worker")
+
+    assert errand.footer.startswith(f"audit {size} ")
 
 
 @promise("no-alert-forgotten")

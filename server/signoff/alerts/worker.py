@@ -12,7 +12,7 @@ import anyio
 
 from signoff.alerts.channels import Channels
 from signoff.alerts.messages import alert_message
-from signoff.desk.deliver import Errand, lease, next_due, record
+from signoff.desk.deliver import Errand, is_due, lease, record
 from signoff.desk.desk import Desk
 from signoff.domain.errors import SignoffError
 
@@ -51,8 +51,7 @@ async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
 
 async def take_due(desk: Desk, *, owner: str, most: int) -> list[Errand]:
     """Lease what is due, without a transaction where nothing is."""
-    due_at = await next_due(desk)
-    if most == 0 or due_at is None or due_at > desk.clock.now():
+    if most == 0 or not await is_due(desk):
         return []
     return await lease(desk, owner, most=most)
 
