@@ -8,19 +8,23 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from signoff.domain.canonical import canonical, check_value, digest
+from signoff.domain.characters import is_ambiguous
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_ARGUMENTS_BYTES = 256 * 1024
 MAX_SUMMARY_CHARS = 500
 
 
-def _no_control_characters(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds control or invisible characters; send plain text")
-    return text
+def _one_reading(name: str) -> str:
+    # A policy's `tools` match letter for letter: `wire_transfer ` would pass by the rule for `wire_transfer`.
+    if is_ambiguous(name):
+        raise ValueError(
+            "holds invisible or look-alike characters, or spaces that do not show; send the name in plain letters"
+        )
+    return name
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_control_characters)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_reading)]
 
 
 class Action(BaseModel):

@@ -26,6 +26,7 @@ class Piece:
 # Invisible without belonging to a category that says so (Default_Ignorable_Code_Point, and a blank braille cell).
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_EMOJI_MODIFIERS = frozenset("\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 _MAX_STACK = 3  # Vietnamese and Hebrew need up to three combining marks; more pile up over other lines
 _WORD = re.compile(r"[^\W\d_]+")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "GEORGIAN")
@@ -70,6 +71,37 @@ def one_line(text: str) -> str:
     return whole.replace("\n", "⟦U+000A⟧").replace("\t", "⟦U+0009⟧")
 
 
+def is_ambiguous(name: str) -> bool:
+    """Say whether a name could be read as another one, which a rule for that other name would not match.
+
+    Stricter than what is marked in a text: letters of two alphabets, letters that all look like Latin ones, signs
+    that look like `-` and `_`, ligatures, and spaces that a page does not show.
+    """
+    if name != " ".join(name.split()):
+        return True
+    if name.isascii():
+        return not name.isprintable()
+    scripts = _scripts(name).keys()
+    letters = [c for c in name if _script(c)]
+    return (
+        unicodedata.normalize("NFKC", name) != name
+        or count_marked(pieces(name)) > 0
+        or len(scripts) > 1
+        or ("LATIN" not in scripts and bool(letters) and set(letters) <= _LATIN_TWINS)
+        or any(map(_is_twin_in_names, name))
+    )
+
+
+def _is_twin_in_names(character: str) -> bool:
+    if character.isascii():
+        return False
+    if _script(character) == "LATIN":
+        # Beyond the alphabets of living languages Latin letters are phonetic or historic, and look like others.
+        return character == "\u0131" or not (character <= "\u017f" or "\u1e00" <= character <= "\u1eff")
+    is_letter = unicodedata.category(character)[0] in "LM" or character.isdecimal()
+    return not is_letter or "\u02b0" <= character <= "\u02ff"
+
+
 def count_marked(some: tuple[Piece, ...]) -> int:
     """Return how many characters of a text are shown as marks."""
     return sum(1 for piece in some if piece.mark)
@@ -111,9 +143,11 @@ def _is_symbol(character: str) -> bool:
 
 def _joins_emoji(text: str, index: int) -> bool:
     """Say whether a zero-width joiner stands between two emoji, where it makes them one."""
-    before = text[:index].rstrip("\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")[-1:]
+    before = index - 1
+    while before >= 0 and text[before] in _EMOJI_MODIFIERS:
+        before -= 1
     after = text[index + 1 : index + 2]
-    return bool(before and after) and _is_symbol(before) and _is_symbol(after)
+    return before >= 0 and bool(after) and _is_symbol(text[before]) and _is_symbol(after)
 
 
 def _lookalikes(text: str) -> frozenset[int]:

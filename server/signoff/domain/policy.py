@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
+from signoff.domain.characters import is_ambiguous
 from signoff.domain.clock import read_duration
 from signoff.domain.people import ROLES, Role
 from signoff.domain.verdict import Category, Outcome, Requirement, Urgency
@@ -56,6 +57,14 @@ def _line(text: str) -> str:
     return text
 
 
+def _pattern(text: str) -> str:
+    if is_ambiguous(text.replace("*", "x")):
+        raise ValueError(
+            "no tool can have such a name: it holds look-alike characters or spaces that do not show"
+        )
+    return text
+
+
 def _alert_target(text: str) -> str:
     kind, _, who = text.partition(":")
     if kind == "role" and who in ROLES:
@@ -83,7 +92,7 @@ Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=M
 Id = Annotated[str, Field(strict=True), AfterValidator(_id)]
 Line = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_line)]
 Expression = Annotated[str, Field(strict=True, min_length=1)]
-Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_line)]
+Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_pattern)]
 
 
 class _Part(BaseModel):
