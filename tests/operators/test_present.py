@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +61,14 @@ def test_nothing_of_a_text_is_lost_or_reordered(text: str) -> None:
             assert text.startswith(piece.text, position)
             position += len(piece.text)
     assert position == len(text)
+
+
+@pytest.mark.parametrize("piece", ["\u200d", "\U0001f469\u200d", "\ufe0f\u200d", "z\u0300", "p\u0430y "])
+def test_no_text_takes_long_to_show(piece: str) -> None:
+    text = piece * (400_000 // len(piece))
+    began = time.process_time()
+    pieces(text)
+    assert time.process_time() - began < 4  # quadratic would be a minute
 
 
 def test_spaces_at_the_edges_of_an_argument_are_visible() -> None:
