@@ -157,6 +157,16 @@ async def test_later_tiers_wait_their_time(
 
 
 @promise("no-alert-forgotten")
+async def test_a_case_for_supervisors_reaches_one_though_its_queue_names_operators_only(
+    desk: Desk, cast: Cast
+) -> None:
+    await ask(desk, cast.ada, Action(tool="sell_company"))
+
+    told = {errand.person.name for errand in await lease(desk, "worker")}
+
+    assert told == {"Omar", "Sofia"}
+
+
 async def test_where_a_queue_reaches_nobody_everybody_who_may_decide_is_told(desk: Desk, cast: Cast) -> None:
     await disable_person(desk, "Omar")
     await ask(desk, cast.ada)

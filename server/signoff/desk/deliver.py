@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import orjson
@@ -22,7 +22,7 @@ from signoff.domain.clock import from_text
 from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
-from signoff.domain.people import Person
+from signoff.domain.people import Person, SignIn, may_see_case
 from signoff.domain.policy import Queue
 from signoff.store.unit import Unit
 
@@ -50,26 +50,31 @@ class Errand:
 async def alerts_for(unit: Unit, case: Escalation, queue: Queue) -> tuple[AlertDraft, ...]:
     """Return the alerts of a new case: each tier's people at its time, each address once.
 
-    Later tiers wait in the outbox and are dropped when the case ends. Where a queue names nobody who is there,
-    everybody who may decide is told: a case that nobody hears of helps nobody.
+    Later tiers wait in the outbox and are dropped when the case ends. Where the first tier reaches nobody who
+    may decide this case, everybody who may is told at once: a case that only others hear of helps nobody.
     """
     people = [one for one in await unit.people() if one.disabled_at is None]
-    drafts: dict[tuple[str, str], AlertDraft] = {}
+    due: dict[str, datetime] = {}
     for tier in queue.tiers:
         due_at = case.opened_at + (tier.after or timedelta(0))
         for person in people:
             if any(_is_meant(person, target, case.queue) for target in tier.alert):
-                for address in person.addresses:
-                    draft = AlertDraft("opened", person.id, address, case.urgency, due_at)
-                    drafts.setdefault((person.id, address), draft)
-    if not any(draft.due_at == case.opened_at for draft in drafts.values()):
-        for person in people:
-            if person.roles & {"operator", "supervisor"}:
-                for address in person.addresses:
-                    drafts[person.id, address] = AlertDraft(
-                        "opened", person.id, address, case.urgency, case.opened_at
-                    )
-    return tuple(drafts.values())
+                due.setdefault(person.id, due_at)
+    able = [one for one in people if _may_decide(one, case)]
+    if not any(due.get(one.id) == case.opened_at for one in able):
+        due |= {one.id: case.opened_at for one in able}
+    return tuple(
+        AlertDraft("opened", person.id, address, case.urgency, due[person.id])
+        for person in people
+        if person.id in due
+        for address in dict.fromkeys(person.addresses)
+    )
+
+
+def _may_decide(person: Person, case: Escalation) -> bool:
+    if case.require.role not in person.roles and "supervisor" not in person.roles:
+        return False
+    return may_see_case(SignIn(person, "link"), case.id, case.queue)
 
 
 def _is_meant(person: Person, target: str, queue: str) -> bool:

@@ -10,6 +10,14 @@ from signoff.domain.policy import Mask
 HIDDEN = "[hidden by policy]"
 
 
+def is_hidden(value: object) -> bool:
+    """Say whether a value of a masked document was replaced by a mask.
+
+    By identity: an agent may send the very same words, and they are no mask.
+    """
+    return value is HIDDEN
+
+
 def masked(document: Any, masks: Iterable[Mask]) -> tuple[Any, tuple[str, ...]]:
     """Return a document with the masked places replaced, and the paths that were hidden.
 

@@ -54,7 +54,8 @@ async def request_approval(
         LimitExceeded: Input over a limit; nothing was stored.
         Conflict: The key was used for something else.
         Forbidden: The agent is paused.
-        StoreUnavailable: Nothing was stored.
+        StoreUnavailable: Nothing was stored; or a case that the policy decided could not be signed for, and the same
+            idempotency key finds it later.
     """
     check_not_paused(agent)
     action.checked()
