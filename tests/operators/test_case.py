@@ -399,6 +399,20 @@ async def test_what_the_policy_hides_is_said_to_be_hidden(
     assert (await omar.decide(case, choice="modify", a0="5")).status_code == 403
 
 
+async def test_an_agent_cannot_say_in_the_policys_name_that_a_value_is_hidden(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    arguments = {"amount": 12000, "country": "[hidden by policy]", "to": ["[hidden by policy]"]}
+    case = await ask(desk, cast.ada, {"tool": "wire_transfer", "arguments": arguments})
+    omar = await signed_in("Omar")
+
+    page = (await omar.get(f"/cases/{case}")).text
+
+    assert "Hidden from you" not in page
+    assert "[hidden by policy]" in text_of(page)
+    assert (await omar.decide(case, choice="modify", a1="FR")).status_code == 303
+
+
 FULL: dict[str, Any] = {
     "subject": {"id": "c1", "name": "4711-secret"},
     "confidence": 0.4711,

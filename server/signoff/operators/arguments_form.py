@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from signoff.desk.masks import HIDDEN
+from signoff.desk.masks import is_hidden
 from signoff.domain.canonical import parse_json
 from signoff.domain.characters import Piece, pieces
 from signoff.domain.errors import InvalidRequest
@@ -59,7 +59,7 @@ def argument_fields(arguments: Mapping[str, Any], given: Mapping[str, str]) -> l
 def _field_kind(value: Any) -> Literal["line", "text", "number", "yes_no", "json", "kept"]:
     match kind_of(value):
         case "text":
-            if value == HIDDEN:
+            if is_hidden(value):
                 return "kept"
             return "text" if len(value) > _SHORT or not value.isprintable() else "line"
         case "number":
@@ -75,7 +75,7 @@ def _hides(value: Any) -> bool:
         return any(map(_hides, value.values()))
     if isinstance(value, (list, tuple)):
         return any(map(_hides, value))
-    return bool(value == HIDDEN)
+    return is_hidden(value)
 
 
 def _written(value: Any) -> str:

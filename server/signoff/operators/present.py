@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from signoff.desk.masks import HIDDEN
+from signoff.desk.masks import is_hidden
 from signoff.domain.characters import Piece, count_marked, pieces
 
 FOLD_CHARS = 600
@@ -148,7 +148,7 @@ def _row(path: str, name: str, depth: int, value: Any, *, masked: bool) -> Row:
     size = len(value) if kind in ("list", "fields") else 0
     content = None if kind in ("list", "fields") else shown(_text(value), edges=True)
     state: Literal["", "hidden", "masked"] = "masked" if masked else ""
-    if value == HIDDEN:
+    if is_hidden(value):
         state = "hidden"
     return Row(path, pieces(name), depth, kind, content, size, state)
 
