@@ -156,6 +156,8 @@ def test_a_tree_of_any_depth_is_walked() -> None:
         ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3, 4]}}, [("a.b[1]", "changed"), ("a.b[2]", "added")]),
         ({"a": [1, 2]}, {"a": [1]}, [("a[1]", "removed")]),
         ({"a": [1]}, {"a": {"0": 1}}, [("a", "changed")]),
+        ({"a.b": 1, "a": {"b": 1}}, {"a.b": 2, "a": {"b": 1}}, [('["a.b"]', "changed")]),
+        ({"x": {"a[0]": 1}}, {"x": {"a[0]": 1, "": 2}}, [('x[""]', "added")]),
     ],
 )
 def test_a_difference_names_each_place(old: Any, new: Any, told: list[tuple[str, str]]) -> None:

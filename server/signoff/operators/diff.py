@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ class Changed:
     """One place where two values differ."""
 
     path: str
-    """As in `flights[0].date`; empty for the value itself."""
+    """As in `flights[0].date` and `["a.b"]`; empty for the value itself."""
     kind: Literal["changed", "added", "removed"]
     old: Any = None
     new: Any = None
@@ -34,11 +35,11 @@ def changes(old: Any, new: Any, path: str = "") -> list[Changed]:
     if isinstance(old, dict) and isinstance(new, dict):
         made: list[Changed] = []
         for key, value in old.items():
-            at = f"{path}.{key}" if path else key
+            at = _member(path, key)
             made += changes(value, new[key], at) if key in new else [Changed(at, "removed", old=value)]
         for key, value in new.items():
             if key not in old:
-                made.append(Changed(f"{path}.{key}" if path else key, "added", new=value))
+                made.append(Changed(_member(path, key), "added", new=value))
         return made
     if isinstance(old, list) and isinstance(new, list):
         made = []
@@ -55,6 +56,13 @@ def changes(old: Any, new: Any, path: str = "") -> list[Changed]:
     if old == new and isinstance(old, bool) == isinstance(new, bool):
         return []
     return [Changed(path, "changed", old=old, new=new)]
+
+
+def _member(path: str, key: str) -> str:
+    """Return the path of a member; a key that reads like a path of its own stands in quotes, as `a["b.c"]`."""
+    if not key or any(letter in key for letter in '.[]" '):
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+    return f"{path}.{key}" if path else key
 
 
 def _text(value: Any) -> str:

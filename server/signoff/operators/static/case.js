@@ -16,12 +16,18 @@ function isGroup(value) {
   return typeof value === "object" && value !== null;
 }
 
+// A key that reads like a path of its own stands in quotes, as on the preview page.
+function member(path, key) {
+  if (key === "" || /[.[\]" ]/.test(key)) return `${path}[${JSON.stringify(key)}]`;
+  return path ? `${path}.${key}` : key;
+}
+
 function changes(before, after, path = "") {
   if (isGroup(before) && isGroup(after) && Array.isArray(before) === Array.isArray(after)) {
     const list = Array.isArray(before);
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
     return keys.flatMap((key) => {
-      const at = list ? `${path}[${key}]` : path ? `${path}.${key}` : key;
+      const at = list ? `${path}[${key}]` : member(path, key);
       if (!Object.hasOwn(after, key)) return [{ at, old: before[key] }];
       if (!Object.hasOwn(before, key)) return [{ at, new: after[key] }];
       return changes(before[key], after[key], at);
@@ -46,8 +52,8 @@ if (form) {
     }
     return fields.filter((field) => plain(field.value) !== plain(field.dataset.old)).flatMap((field) => {
       const text = field.dataset.kind === "line" || field.dataset.kind === "text";
-      if (text) return [{ at: field.dataset.key, old: field.dataset.old, new: field.value }];
-      return changes(JSON.parse(field.dataset.old), JSON.parse(field.value), field.dataset.key);
+      if (text) return [{ at: member("", field.dataset.key), old: field.dataset.old, new: field.value }];
+      return changes(JSON.parse(field.dataset.old), JSON.parse(field.value), member("", field.dataset.key));
     });
   };
 
