@@ -514,6 +514,7 @@ DOUBLING: dict[str, Any] = {
         {"pattern": "(back)\\1"},
         {"pattern": "("},
         {"pattern": "a" * 501},
+        {"properties": {f"p{n}": {"pattern": f"\\w{{100}}{n}"} for n in range(21)}},  # each takes 30 ms
         {"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "(a+)+$"}}},
         {"$schema": "http://json-schema.org/draft-04/schema#"},
         {"properties": {"a": {"$id": "http://evil.example/"}}},
@@ -611,6 +612,11 @@ async def test_only_who_decided_takes_it_back_and_the_case_waits_again_with_new_
     clock.advance(10)
     told = await wait_for_decision(slow, cast.ada, told.escalation_id)
     assert (told.status, told.note) == ("rejected", "not this month")
+    # What was taken back was never a decision; its owner must not be held to it.
+    proof = str([one["event"] for one in (await prove(slow, cast.ada, told.escalation_id))["events"]])
+    assert "rejected" in proof
+    assert "approved" not in proof
+    assert "undone" not in proof
     assert (await verified(slow)).problems == ()
 
 

@@ -19,7 +19,7 @@ _DECISIONS = frozenset({"escalation.decided", "escalation.undone", "escalation.a
 async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
     """Return the events of an agent's own case with inclusion proofs under a signed checkpoint.
 
-    A decision that can still be taken back is not among them.
+    A decision that can still be taken back is not among them, nor one that was.
 
     Raises:
         NotFound: No such case of this agent.
@@ -30,9 +30,13 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
         now = await moment(desk, reader)
         last_seq = await reader.last_seq_of_case(escalation_id)
         events = await reader.typed_events_of_case(escalation_id)
-    hidden = frozenset() if case.released(now) else _DECISIONS
+    undone = max((seq for seq, type_, _ in events if type_ == "escalation.undone"), default=-1)
+    # Of decisions, only those after the last one that was taken back, and none before its release.
+    told_after = undone if case.released(now) else last_seq
     shown = [
-        (seq, body) for seq, type_, body in events if type_.startswith(_FOR_AGENTS) and type_ not in hidden
+        (seq, body)
+        for seq, type_, body in events
+        if type_.startswith(_FOR_AGENTS) and (type_ not in _DECISIONS or seq > told_after)
     ]
     if not shown:
         raise NotFound("There is nothing in the log about this case.")

@@ -18,6 +18,8 @@ from signoff.triggers.patterns import pattern_matches, pattern_problem
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_PARTS = 5000
 """Parts of a schema with every reference written out; thirty that each name the next one twice would be 2^30."""
+MAX_PATTERNS = 20
+"""The engine takes up to 30 ms to compile one; a schema full of them would hold everybody else up for a minute."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = re.compile(r"#/(\$defs|definitions)/([A-Za-z0-9._-]+)")
@@ -39,7 +41,7 @@ def check_response_schema(schema: Any) -> None:
 
     Raises:
         InvalidRequest: Not a JSON Schema, a reference out of it or in circles, or a pattern that cannot run safely.
-        LimitExceeded: Over 64 KB, or over 5,000 parts with its references written out.
+        LimitExceeded: Over 64 KB, 20 patterns, or 5,000 parts with its references written out.
     """
     field = "response_schema"
     if not isinstance(schema, dict):
@@ -48,6 +50,9 @@ def check_response_schema(schema: Any) -> None:
     size = len(canonical(schema))
     if size > MAX_SCHEMA_BYTES:
         raise LimitExceeded(field, f"{MAX_SCHEMA_BYTES} bytes", f"{size} bytes")
+    patterns = sum(1 for _ in _patterns(schema))
+    if patterns > MAX_PATTERNS:
+        raise LimitExceeded(field, f"{MAX_PATTERNS} patterns", f"{patterns} patterns")
     _check_parts(schema, field, root=True)
     _check_references(schema, field)
     from jsonschema import Draft202012Validator, SchemaError  # 90 ms of import; most requests have no schema
@@ -57,6 +62,15 @@ def check_response_schema(schema: Any) -> None:
     except SchemaError as error:
         where = ".".join(str(part) for part in error.absolute_path)
         raise InvalidRequest(f"not a JSON Schema (2020-12), at {where or 'its root'}.", field=field) from None
+
+
+def _patterns(part: Any) -> Iterator[str]:
+    members = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, member in members:
+        if key == "pattern" and isinstance(member, str):
+            yield member
+        elif key not in _DATA:
+            yield from _patterns(member)
 
 
 def _check_parts(value: Any, field: str, *, root: bool = False) -> None:
