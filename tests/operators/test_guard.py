@@ -103,7 +103,10 @@ async def test_a_post_from_our_own_page_is_taken(visitor: NewVisitor, headers: d
     assert "This link opens nothing" in (await browser.post("/d/lnk_0", data={"secret": "x"})).text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8717", "127.0.0.1", "127.0.0.1:80"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8717", "127.0.0.1", "127.0.0.1:80", "evil.example/healthz?", "x/readyz#"],
+)
 async def test_a_name_that_is_not_ours_is_not_answered(visitor: NewVisitor, host: str) -> None:
     response = await visitor().get("/sign-in", headers={"Host": host})
 
