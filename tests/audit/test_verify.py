@@ -18,7 +18,7 @@ from signoff.audit.fold import COMMITMENTS, CaseRow
 from signoff.audit.keys import PublicKeys, ReceiptKey
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
-from signoff.audit.verifier import PayloadRow, Verifier
+from signoff.audit.verifier import IndexRow, PayloadRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
 from signoff.domain.action import action_digest
@@ -74,6 +74,9 @@ class MadeLog:
 
     def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
         return in_batches(self.log, self.batch)
+
+    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
+        return in_batches([], self.batch)
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
         return in_batches([self.kept[key] for key in sorted(self.kept)], self.batch)

@@ -119,6 +119,24 @@ async def test_every_event_that_is_edited_is_named(desk: Desk, kept: Path) -> No
         assert report.first_bad_event == row["seq"], (row["seq"], row["type"], report.problems)
 
 
+FILED = {
+    "type": "UPDATE audit_event SET type = 'bundle.viewed' WHERE seq = ?",
+    "at": "UPDATE audit_event SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = ?",
+    "leaf": "UPDATE audit_event SET leaf = zeroblob(32) WHERE seq = ?",
+    "escalation_id": "UPDATE audit_event SET escalation_id = NULL WHERE seq = ?",
+}
+
+
+@promise("provable")
+@pytest.mark.parametrize("column", FILED)
+async def test_every_event_that_is_filed_wrongly_is_named(desk: Desk, kept: Path, column: str) -> None:
+    for row in rows_of(kept, "audit_event"):
+        copy = edited(kept, FILED[column], row["seq"])
+        if row in rows_of(copy, "audit_event"):
+            continue  # it was that already
+        assert (await verified_file(copy, desk.keys)).first_bad_event == row["seq"]
+
+
 @promise("provable")
 async def test_every_event_that_is_deleted_is_named(desk: Desk, kept: Path) -> None:
     for row in rows_of(kept, "audit_event"):

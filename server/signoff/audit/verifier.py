@@ -56,6 +56,16 @@ class PayloadRow(NamedTuple):
     data: bytes
 
 
+class IndexRow(NamedTuple):
+    """What a store files an event under, beside its bytes; lists and lookups go by it."""
+
+    seq: int
+    type: str
+    at: str
+    escalation_id: str | None
+    leaf_hash: bytes
+
+
 @dataclass(slots=True)
 class _Case:
     folded: Folded
@@ -78,6 +88,7 @@ class Verifier:
         self._at = ""
         self._leaves = 0
         self._edge: list[bytes] = []
+        self._stated: IndexRow | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
         self._heads: list[tuple[int, bytes]] = []
@@ -114,9 +125,15 @@ class Verifier:
         else:
             self._check_record(seq, record)
             self._follow(seq, record)
+            self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
         self._prev = "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
             self._compare_heads()
+
+    def index(self, row: IndexRow) -> None:
+        """Check what the event that was just fed is filed under."""
+        if self._stated is not None and self._stated.seq == row.seq and self._stated != row:
+            self._fault(row.seq, "is filed under another type, time, case or hash than its bytes have")
 
     def _out_of_place(self, seq: int) -> None:
         if seq < self._next:

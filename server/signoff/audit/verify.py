@@ -13,13 +13,13 @@ from typing import Generic, Protocol, TypeVar
 from signoff.audit.fold import CaseRow
 from signoff.audit.keys import PublicKeys
 from signoff.audit.report import Report
-from signoff.audit.verifier import PayloadRow, Verifier
+from signoff.audit.verifier import IndexRow, PayloadRow, Verifier
 
 
 class SourceOfLog(Protocol):
     """Where the rows come from: one unchanging view of a store, read in batches of any size.
 
-    The four are read side by side.
+    The five are read side by side.
     """
 
     async def count(self) -> int:
@@ -28,6 +28,10 @@ class SourceOfLog(Protocol):
 
     def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
         """Return each event's number and bytes, by number."""
+        ...
+
+    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
+        """Return what each event is filed under, by number; nothing where events are not filed."""
         ...
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
@@ -63,12 +67,15 @@ async def verify_log(
         verifier.checkpoint(anchor)
     total, covered, fed = await source.count(), 0, 0
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
-    cases = _Rows(source.cases())
+    cases, index = _Rows(source.cases()), _Rows(source.index())
     async for batch in source.events():
         while batch and covered <= batch[-1][0] and (note := await checkpoints.next()) is not None:
             covered = verifier.checkpoint(note)
         for seq, raw in batch:
             verifier.event(seq, raw)
+            while (filed := await index.peek()) is not None and filed.seq <= seq:
+                index.drop()
+                verifier.index(filed)
         while (payload := await payloads.peek()) is not None and payload.seq < verifier.size:
             payloads.drop()
             verifier.payload(payload)

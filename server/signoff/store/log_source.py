@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from signoff.audit.fold import CaseRow
-from signoff.audit.verifier import PayloadRow
+from signoff.audit.verifier import IndexRow, PayloadRow
 from signoff.store.reader import Reader
 
 
@@ -22,6 +22,10 @@ class LogSource:
     def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
         """Return each event's number and bytes, by number."""
         return self._reader.events()
+
+    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
+        """Return what each event is filed under, by number."""
+        return self._reader.index()
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
         """Return the payloads, by event number."""

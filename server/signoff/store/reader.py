@@ -9,7 +9,7 @@ from typing import Any
 from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
-from signoff.audit.verifier import PayloadRow
+from signoff.audit.verifier import IndexRow, PayloadRow
 from signoff.domain.alert import Alert
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Decision
@@ -240,6 +240,20 @@ class Reader:
                 return
             yield page
             seq = page[-1][0] + 1
+
+    async def index(self) -> AsyncGenerator[Sequence[IndexRow]]:
+        """Stream what every event is filed under, by number, in pages."""
+        seq = 0
+        while True:
+            found = self._q.index_from(self._connection, seq=seq, most=PAGE)
+            page = [
+                IndexRow(row["seq"], row["type"], row["at"], row["escalation_id"], bytes(row["leaf"]))
+                async for row in found
+            ]
+            if not page:
+                return
+            yield page
+            seq = page[-1].seq + 1
 
     async def payloads(self) -> AsyncGenerator[Sequence[PayloadRow]]:
         """Stream every payload by event number, in pages."""

@@ -32,6 +32,10 @@ SELECT leaf AS hash FROM audit_event WHERE seq = :seq;
 -- Events in order, a page at a time.
 SELECT seq, body FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
 
+-- name: index_from(seq, most)
+-- What events are filed under, in order, a page at a time.
+SELECT seq, type, at, escalation_id, leaf FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
+
 -- name: events_of_case(escalation_id)
 -- Everything that happened to one case.
 SELECT seq, type, body FROM audit_event WHERE escalation_id = :escalation_id ORDER BY seq;
