@@ -195,9 +195,11 @@ async def test_a_failure_tells_nothing_and_is_logged(
 
     browser = visitor()
     browser.cookies.set("signoff", "x", domain="127.0.0.1")
-    response = await browser.get("/")
+    response = await browser.get("/cases/%0aX%1b[31m")
 
     assert response.status_code == 500
+    assert "\x1b" not in caplog.text
+    assert "\nX" not in caplog.text
     assert "Something went wrong" in response.text
     assert "secret detail" not in response.text
     assert "secret detail" in caplog.text

@@ -51,14 +51,14 @@ def told(error: Exception) -> str:
 def tool_error(error: Exception, *, tool: str) -> CallToolResult:
     """Return the tool error for a refusal, and log what nobody foresaw."""
     if not _foreseen(error):
-        logger.error("The tool %s failed.", tool, exc_info=error)
+        logger.error("The tool %.200r failed.", tool, exc_info=error)
     return CallToolResult(content=[TextContent(type="text", text=told(error))], is_error=True)
 
 
 def protocol_error(error: Exception, *, method: str) -> MCPError:
     """Return the protocol error for a refusal, and log what nobody foresaw."""
     if not _foreseen(error):
-        logger.error("The request %s failed.", method, exc_info=error)
+        logger.error("The request %.200r failed.", method, exc_info=error)
         return MCPError(code=INTERNAL_ERROR, message=INTERNAL)
     return MCPError(code=_rpc_code(error), message=told(error))
 

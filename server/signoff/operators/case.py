@@ -121,8 +121,8 @@ async def attachment(door: Door, request: Request) -> Response:
     view = await look(door.desk, sign_in, request.path_params["escalation_id"])
     bundle = view.document.get("bundle")
     blobs = bundle.get("attachments", []) if isinstance(bundle, dict) else []
-    number = request.path_params["number"]
-    blob = blobs[number] if isinstance(blobs, list) and number < len(blobs) else None
+    by_number = {str(at): blob for at, blob in enumerate(blobs)} if isinstance(blobs, list) else {}
+    blob = by_number.get(request.path_params["number"])
     if not isinstance(blob, dict) or blob.get("media_type") not in ("image/png", "image/jpeg", "image/webp"):
         raise NotFound("There is no such image.")
     try:

@@ -124,7 +124,8 @@ class Guard:
         try:
             await self.app(scope, receive_limited, send_guarded)
         except Exception:
-            log.exception("A page failed: %s %s", scope["method"], scope["path"])
+            # Quoted: a path is whatever the visitor wrote, line breaks and terminal codes included.
+            log.exception("A page failed: %s %.200r", scope["method"], scope["path"])
             if not started:
                 await self.refuse(request, 500, "internal")(scope, receive, send_guarded)
 

@@ -34,7 +34,7 @@ def build_pages(desk: Desk) -> ASGIApp:
         routes=[
             Route("/", partial(inbox.show, door)),
             Route("/cases/{escalation_id}", partial(case.show, door)),
-            Route("/cases/{escalation_id}/attachments/{number:int}", partial(case.attachment, door)),
+            Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
