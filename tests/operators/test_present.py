@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from signoff.domain.characters import count_marked, pieces
 from signoff.operators.diff import changes
-from signoff.operators.present import MAX_ROWS, opaque, rows, shown, span
+from signoff.operators.present import MAX_HIGHLIGHTS, MAX_ROWS, opaque, rows, shown, span
 
 
 def seen(text: str) -> str:
@@ -86,6 +86,14 @@ def test_a_long_text_shows_both_ends_and_its_length() -> None:
     assert value.head[0].text.startswith("begin ")
     assert value.tail[-1].text.endswith(" end")
     assert "".join(piece.text for piece in value.whole) == "begin " + "x" * 5000 + " end"
+
+
+def test_a_text_of_nothing_but_hidden_characters_shows_them_all_in_one_piece() -> None:
+    value = shown("\u202e" * (MAX_HIGHLIGHTS + 1))
+
+    assert value.marked == MAX_HIGHLIGHTS + 1
+    assert [piece.text for piece in value.whole] == ["⟦U+202E⟧" * (MAX_HIGHLIGHTS + 1)]
+    assert len(shown("\u202e" * MAX_HIGHLIGHTS).whole) == MAX_HIGHLIGHTS
 
 
 def test_a_text_of_many_lines_is_folded_too() -> None:

@@ -21,6 +21,8 @@ FOLD_CHARS = 600
 FOLD_LINES = 12
 HEAD_CHARS = 240
 TAIL_CHARS = 120
+MAX_HIGHLIGHTS = 2000
+"""Beyond these many marks a text shows them all, but not each as an element: 2 MB of them made a page of 60 MB."""
 MAX_ROWS = 400
 """Beyond these many values a tree is shown as JSON text: a page of 50,000 rows helps nobody."""
 
@@ -75,13 +77,16 @@ def shown(text: str, *, edges: bool = False) -> Shown:
     whole = _with_edges(text) if edges else pieces(text)
     lines = text.count("\n") + 1
     long = len(text) > FOLD_CHARS or lines > FOLD_LINES
+    marked = count_marked(whole)
+    if marked > MAX_HIGHLIGHTS:
+        whole = (Piece("".join(piece.text for piece in whole)),)
     return Shown(
         whole=whole,
         head=pieces(_first(text)) if long else (),
         tail=pieces(text[-TAIL_CHARS:]) if long else (),
         chars=len(text),
         lines=lines,
-        marked=count_marked(whole),
+        marked=marked,
         opaque=opaque(text),
     )
 
