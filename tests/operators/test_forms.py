@@ -237,3 +237,15 @@ def test_no_schema_breaks_its_form(schema: Any) -> None:
     except SchemaError:
         return
     response_field(schema, {})
+
+
+@pytest.mark.parametrize("default", ["x" * 81, "yes\nand more", "yes\u202eon", "p\u0430ypal", "edge\u200b"])
+def test_a_default_that_a_field_cannot_show_whole_is_not_filled_in(default: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "default": default}}}
+
+    (field,) = response_field(schema, {}).members
+    assert field.value == ""
+
+    schema["properties"]["a"]["default"] = "As usual"  # type: ignore[index]
+    (field,) = response_field(schema, {}).members
+    assert field.value == "As usual"

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from signoff.domain.canonical import parse_json
-from signoff.domain.characters import Piece, pieces
+from signoff.domain.characters import Piece, count_marked, pieces
 from signoff.domain.errors import InvalidRequest
 from signoff.operators.present import json_text
 
 PREFIX = "r"
 MAX_FIELDS = 60
+MAX_DEFAULT_CHARS = 80
 _MAX_DEPTH = 4
 
 ItemKind = Literal["text", "number", "integer"]
@@ -162,7 +163,10 @@ def _default(schema: Mapping[str, Any]) -> tuple[str, ...]:
     if "default" not in schema:
         return ()
     value = schema["default"]
-    return (value if isinstance(value, str) else json_text(value),)
+    text = value if isinstance(value, str) else json_text(value)
+    # The agent's words, which become the person's: only where a field shows all of them as they are.
+    readable = len(text) <= MAX_DEFAULT_CHARS and text.isprintable() and not count_marked(pieces(text))
+    return (text,) if readable else ()
 
 
 def _positions(schema: Mapping[str, Any], options: tuple[Any, ...]) -> tuple[str, ...]:
