@@ -14,6 +14,7 @@ from tests._support.clock import HandClock
 from tests.conftest import POLICY, Cast
 from tests.promises import promise
 
+from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.claim import claim
 from signoff.desk.close import cancel, expire_due
 from signoff.desk.decide import decide, undo
@@ -38,6 +39,7 @@ from signoff.domain.errors import (
     StepUpNeeded,
 )
 from signoff.domain.people import Agent, SignIn
+from signoff.store.unit import Unit
 
 PAYMENT = Action(tool="wire_transfer", arguments={"amount": 12500, "country": "DE", "purpose": "invoice 77"})
 MODIFY = Answer("modify", arguments={"amount": 9_000, "country": "DE"})
@@ -591,6 +593,55 @@ async def test_the_agent_is_told_pending_until_the_undo_window_is_over(
     assert (after.status, after.proceed) == ("approved", True)
     with pytest.raises(Conflict, match="already been told"):
         await undo(slow, cast.omar, told.escalation_id)
+
+
+class InLine:
+    """A store that says when somebody stands in line to write."""
+
+    def __init__(self, store: Any, somebody: anyio.Event) -> None:
+        self.reading, self.watch, self.snapshot = store.reading, store.watch, store.snapshot
+        self._store, self._somebody = store, somebody
+
+    async def write(self, work: Any) -> Any:
+        self._somebody.set()
+        return await self._store.write(work)
+
+
+@promise("one-decision")
+@pytest.mark.parametrize("how", ["get_decision", "proof"])
+async def test_the_agent_is_not_told_what_an_undo_on_its_way_to_the_disk_takes_back(
+    slow: Desk, cast: Cast, clock: HandClock, how: str
+) -> None:
+    case = (await ask(slow, cast.ada)).escalation_id
+    await approve(slow, cast.omar, case)
+    await publish_checkpoint(slow)
+    clock.advance(9.9)
+    at_the_disk, disk_is_slow, told_or_in_line = anyio.Event(), anyio.Event(), anyio.Event()
+    agents_desk = replace(slow, store=InLine(slow.store, told_or_in_line))
+    told: list[str] = []
+
+    async def commit_late(_unit: Unit) -> None:
+        at_the_disk.set()
+        await disk_is_slow.wait()
+
+    async def read() -> None:
+        if how == "proof":
+            told.extend(one["event"] for one in (await prove(agents_desk, cast.ada, case))["events"])
+        else:
+            told.append((await wait_for_decision(agents_desk, cast.ada, case)).status)
+        told_or_in_line.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(undo, slow, cast.omar, case)
+            tasks.start_soon(slow.store.write, commit_late)
+            await at_the_disk.wait()
+            clock.advance(0.2)
+            tasks.start_soon(read)
+            await told_or_in_line.wait()
+            disk_is_slow.set()
+    assert told
+    assert "approved" not in str(told)
 
 
 async def test_only_who_decided_takes_it_back_and_the_case_waits_again_with_new_alerts(

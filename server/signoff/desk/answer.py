@@ -10,7 +10,7 @@ import orjson
 
 from signoff.desk.checkpoints import cover
 from signoff.desk.desk import Desk
-from signoff.desk.moment import moment
+from signoff.desk.moment import moment, settled
 from signoff.domain.action import Action
 from signoff.domain.clock import to_text
 from signoff.domain.escalation import Escalation, Outcome, Status
@@ -107,9 +107,8 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     if not released:
         return told
     await cover(desk, last_seq)
-    async with desk.store.reading() as reader:
-        still = await reader.case(case.id)
-    if still is not None and still.version != case.version:
+    still = await settled(desk, case)
+    if still.version != case.version:
         return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
     return await _with_decision(desk, case, told, document=document, action=action)
 

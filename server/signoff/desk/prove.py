@@ -6,7 +6,7 @@ from typing import Any
 
 from signoff.desk.checkpoints import cover, prove_events
 from signoff.desk.desk import Desk
-from signoff.desk.moment import moment
+from signoff.desk.moment import moment, settled
 from signoff.desk.wait import own_case
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Agent
@@ -26,6 +26,10 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
         StoreUnavailable: No checkpoint could be signed.
     """
     case = await own_case(desk, agent, escalation_id)
+    async with desk.store.reading() as reader:
+        released = case.released(await moment(desk, reader))
+    if released:
+        case = await settled(desk, case)
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
         last_seq = await reader.last_seq_of_case(escalation_id)
