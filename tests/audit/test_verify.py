@@ -27,7 +27,7 @@ from signoff.domain.change import Change
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Answer
 from signoff.domain.event import SYSTEM, Actor, Draft, commitment
-from signoff.domain.people import Agent, Person, Role, SignIn
+from signoff.domain.people import Agent, Assurance, Person, Role, SignIn
 from signoff.domain.verdict import Outcome as Verdicted
 from signoff.domain.verdict import Requirement, Verdict
 
@@ -118,7 +118,14 @@ class MadeLog:
         self.rows[case.id] = row_of(case, decision_id, token)
         return case
 
-    def open(self, case_id: str, outcome: Verdicted = "escalate", approvals: int = 1) -> moves.Escalation:
+    def open(
+        self,
+        case_id: str,
+        outcome: Verdicted = "escalate",
+        approvals: int = 1,
+        *,
+        assurance: Assurance = "link",
+    ) -> moves.Escalation:
         verdict = Verdict(
             outcome=outcome,
             fired=(),
@@ -126,7 +133,7 @@ class MadeLog:
             policy_digest=POLICY,
             queue="payments",
             urgency="high",
-            require=Requirement(approvals=approvals),
+            require=Requirement(approvals=approvals, assurance=assurance),
             approve_within=timedelta(minutes=30),
             approval_valid_for=timedelta(minutes=10),
             on_deadline="expire",
@@ -192,6 +199,8 @@ def row_of(case: moves.Escalation, decision_id: str | None, token: str | None) -
         policy_digest=case.policy_digest,
         queue=case.queue,
         urgency=case.urgency,
+        triggers=case.triggers,
+        require=case.require.as_json(),
         tier=case.tier,
         deadline_at=to_text(case.deadline_at),
         approvals=tuple((one.person_id, one.final_digest) for one in case.approvals),
@@ -554,6 +563,8 @@ FAKED: dict[str, Any] = {
     "policy_digest": DIGEST,
     "queue": "other",
     "urgency": "low",
+    "triggers": ("harmless",),
+    "require": {"role": "operator", "approvals": 1},
     "tier": 5,
     "deadline_at": "2030-01-01T00:00:00.000000Z",
     "approvals": (("per_mallory", DIGEST), ("per_mallet", DIGEST)),
@@ -582,6 +593,16 @@ async def test_each_edited_field_of_a_stored_case_is_found(made: MadeLog, case_i
     seqs = {seq for seq, raw in made.log if f'"escalation":"{case_id}"'.encode() in raw}
     assert report.first_bad_event in seqs
     assert any(name in problem.what or "row ends before" in problem.what for problem in report.problems)
+
+
+async def test_an_approval_under_a_requirement_that_was_weakened_for_it_is_found(made: MadeLog) -> None:
+    case = made.open("esc_weak", assurance="passkey")
+    made.decide(replace(case, require=Requirement()), APPROVE)
+    made.rows["esc_weak"] = replace(made.rows["esc_weak"], require=case.require.as_json())
+
+    (problem,) = (await verified(made)).problems
+    assert problem.seq == event_of(made, "esc_weak", "escalation.decided")
+    assert "assurance passkey" in problem.what
 
 
 @pytest.mark.parametrize("case_id", [USED, WAITING, "esc_rejected"])

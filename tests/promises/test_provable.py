@@ -223,6 +223,8 @@ _EDITS: dict[str, Callable[[Any], Any]] = {
     "policy_digest": lambda old: "sha256:" + "0" * 64,
     "queue": lambda old: "elsewhere",
     "urgency": lambda old: "low",
+    "triggers": lambda old: '["harmless"]',
+    "require": lambda old: '{"role": "operator", "approvals": 1, "assurance": "none"}',
     "tier": lambda old: 3,
     "deadline_at": lambda old: "2099-11-23T20:31:05.123456Z",
     "approvals": lambda old: "not JSON",

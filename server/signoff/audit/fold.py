@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from signoff.domain.people import ASSURANCES
+
 COMMITMENTS: Mapping[str, tuple[str, ...]] = {
     "escalation.opened": ("bundle", "tool_commitment"),
     "escalation.approval_given": ("decision",),
@@ -60,6 +62,10 @@ class CaseRow:
     policy_digest: str
     queue: str
     urgency: str
+    triggers: tuple[str, ...]
+    """Ids of those that fired, in order."""
+    require: Any
+    """What an approval must bring, as JSON; the text of the column where that is none."""
     tier: int
     deadline_at: str
     approvals: tuple[tuple[str, str], ...]
@@ -76,7 +82,7 @@ class CaseRow:
     """The token that goes with it, whole."""
 
 
-_OPENED = frozenset({"agent_id", "action_digest", "policy_digest", "queue", "urgency"})
+_OPENED = frozenset({"agent_id", "action_digest", "policy_digest", "queue", "urgency", "triggers", "require"})
 _DECIDED = frozenset(
     {"final_digest", "decided_by", "assurance", "release_at", "valid_until", "decision_id", "receipt"}
 )
@@ -91,6 +97,7 @@ class Folded:
     decided_seq: int
     version: int = 1
     approvals_needed: int = 1
+    assurance_needed: str | None = None
     fields: dict[str, Any] = field(default_factory=dict)
     """By the names of `CaseRow`; a field that no event stated is absent and is not compared. `receipt` is the
     token's digest."""
@@ -110,6 +117,8 @@ def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
     """Return a case as its `escalation.opened` event says."""
     require = data.get("require")
     needed = require.get("approvals") if isinstance(require, dict) else None
+    sure = require.get("assurance") if isinstance(require, dict) else None
+    triggers = data.get("triggers")
     fields = {
         "status": data.get("status"),
         "agent_id": data.get("agent"),
@@ -121,13 +130,22 @@ def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
         "decision_id": None,
         "receipt": data.get("receipt"),
     }
-    stated = ("action_digest", "final_digest", "policy_digest", "queue", "urgency", "deadline_at")
+    if isinstance(triggers, list):
+        fields["triggers"] = tuple(triggers)
+    stated = ("action_digest", "final_digest", "policy_digest", "queue", "urgency", "deadline_at", "require")
     if data.get("status") == "pending":
         fields.update(final_digest=None, assurance=None, release_at=None, valid_until=None)
     for name in (*stated, "assurance", "release_at", "valid_until"):
         if name in data:
             fields[name] = data[name]
-    return Folded(seq, seq, seq, approvals_needed=needed if type(needed) is int else 1, fields=fields)
+    return Folded(
+        seq,
+        seq,
+        seq,
+        approvals_needed=needed if type(needed) is int else 1,
+        assurance_needed=sure if sure in ASSURANCES else None,
+        fields=fields,
+    )
 
 
 def move_case(
@@ -170,6 +188,8 @@ def _decided(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) ->
         wrong = wrong or "approves another action than the one that was asked for"
     elif status != "rejected" and len(set(people)) < case.approvals_needed:
         wrong = wrong or f"is an approval by {len(set(people))} where {case.approvals_needed} are needed"
+    elif status != "rejected" and not _sure_enough(case, data.get("assurance")):
+        wrong = wrong or f"is an approval with less than the assurance {case.assurance_needed} that is needed"
     agreed = tuple(one for one in fields["approvals"] if one[1] == digest)
     fields["approvals"] = () if status == "rejected" else (*agreed, (actor.get("id"), digest))
     if status != "rejected" and people != tuple(one[0] for one in fields["approvals"]):
@@ -264,6 +284,12 @@ def _must_be_pending(case: Folded) -> str | None:
 
 def _must_be_decided_by_people(actor: Mapping[str, Any]) -> str | None:
     return "is an agent's decision" if actor.get("kind") == "agent" else None
+
+
+def _sure_enough(case: Folded, given: Any) -> bool:
+    if case.assurance_needed is None:
+        return True
+    return given in ASSURANCES and ASSURANCES.index(given) >= ASSURANCES.index(case.assurance_needed)
 
 
 def differences(case: Folded, row: CaseRow) -> list[tuple[str, Any, Any]]:

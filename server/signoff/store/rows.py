@@ -175,6 +175,8 @@ def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseR
         policy_digest=row["policy_digest"],
         queue=row["queue"],
         urgency=row["urgency"],
+        triggers=_texts(row["triggers"]),
+        require=_json(row["require"]),
         tier=row["tier"],
         deadline_at=row["deadline_at"],
         approvals=_pairs(row["approvals"]),
@@ -195,6 +197,14 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
         return tuple((one["person_id"], one["final_digest"]) for one in orjson.loads(text))
     except (ValueError, TypeError, KeyError):
         return ((text, ""),)
+
+
+def _json(text: str) -> Any:
+    """Read JSON; the text itself where it is none."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return text
 
 
 def _texts(text: str) -> tuple[str, ...]:
