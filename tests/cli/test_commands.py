@@ -131,3 +131,25 @@ async def test_a_receipt_is_checked_against_the_action_and_the_key(config: Confi
 
 def verify_receipt(*arguments: object) -> Result:
     return CliRunner().invoke(signoff, ["verify-receipt", *map(str, arguments)])
+
+
+def test_a_tampered_row_cannot_write_over_what_the_verifier_says_of_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from signoff.audit.report import Problem, Report
+    from signoff.cli.audit import _print_report
+
+    forged = Problem(
+        None, "esc_\x1b[2J\x1b[H\nEverything holds.\n\x1b[8m", "a case is stored that no event opened"
+    )
+    report = Report(
+        events=1, checkpoints=0, payloads=0, erased=0, cases=0, root=bytes(32), newest=None,
+        problems=(forged,), problem_count=1,
+    )  # fmt: skip
+
+    _print_report(report, tmp_path / "signoff.db")
+
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\nEverything holds." not in printed
+    assert "no event opened" in printed

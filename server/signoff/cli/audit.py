@@ -90,6 +90,8 @@ def _anchors(home: Home, checkpoints: tuple[Path, ...], *, whole: bool) -> list[
 def _print_report(report: Report, path: Path) -> None:
     import base64
 
+    from signoff.domain.characters import one_line
+
     click.echo(f"{path}")
     click.echo(f"  events       {report.events}")
     click.echo(f"  checkpoints  {report.checkpoints} signed and part of the tree")
@@ -105,7 +107,8 @@ def _print_report(report: Report, path: Path) -> None:
         click.echo(click.style("Everything holds.", fg="green"))
         return
     for problem in report.problems:
-        click.echo(f"  ! {problem}")
+        # It may quote a tampered row, which must not write over what is said of it.
+        click.echo(f"  ! {one_line(str(problem))}")
     if report.problem_count > len(report.problems):
         click.echo(f"  … and {report.problem_count - len(report.problems)} more")
 
