@@ -235,6 +235,9 @@ def load_config(home: Home, **changed: Any) -> Config:
 def create_home(home: Home) -> None:
     """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
 
+    A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
+    until it is back, for the starter policy lets pass what it may have stopped.
+
     Raises:
         StoreUnavailable: It cannot be made.
     """
@@ -244,7 +247,8 @@ def create_home(home: Home) -> None:
         for folder in (home.database.parent, home.anchor_file.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
-        _write_new(home.policy_file, starter_policy())
+        if not home.database.exists():
+            _write_new(home.policy_file, starter_policy())
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
 

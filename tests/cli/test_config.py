@@ -117,6 +117,16 @@ def test_a_home_is_its_owners_only_and_keeps_what_was_edited(home: Home) -> None
     assert home.policy_file.read_text(encoding="utf-8") == "version: 1\n"
 
 
+def test_a_policy_that_was_lost_is_not_replaced_by_one_that_allows_more(home: Home) -> None:
+    create_home(home)
+    home.database.touch()
+    home.policy_file.unlink()
+
+    create_home(home)
+
+    assert not home.policy_file.exists()
+
+
 def test_a_command_line_option_wins_over_the_file(home: Home) -> None:
     create_home(home)
     home.config_file.write_text("port: 9000\n", encoding="utf-8")

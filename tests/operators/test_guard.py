@@ -252,6 +252,8 @@ async def test_the_receipt_keys_and_the_checkpoint_are_public(
 
     assert note == signed
     assert keys == desk.keys.jwks()
+    (desk.keys.directory / "receipt.pub").write_text("no key", encoding="utf-8")
+    assert (await browser.get("/.well-known/jwks.json")).json() == keys  # and no path of this machine
     assert all("d" not in key for key in keys["keys"])
 
 

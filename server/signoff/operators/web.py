@@ -116,7 +116,10 @@ async def _readyz(door: Door, request: Request) -> Response:
 
 async def _jwks(door: Door, request: Request) -> Response:
     """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included."""
-    public = await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)
+    try:
+        public = await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)
+    except SignoffError:  # it would name a path of this machine to whoever asks
+        return JSONResponse(door.desk.keys.jwks())
     return JSONResponse(public.receipts or door.desk.keys.jwks())
 
 
