@@ -120,19 +120,34 @@ anyio.run(main)
             assert await process.wait() == 0
 
 
-async def test_an_agent_whose_house_cannot_be_opened_is_told_to_stop(tmp_path: Path) -> None:
-    """A server that vanished would tell its agent nothing."""
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            'PolicyInvalid("policy.yaml", ["policy.yaml:3:5: a secret line"])',
+            "policy_error: The policy cannot",
+        ),
+        ('KeyExposed(Path("/home/keys/log.key"), 0o644)', "store_unavailable: signoff cannot be opened here"),
+        ('Conflict("Was an old copy restored?")', "store_unavailable: signoff cannot be opened here"),
+    ],
+)
+async def test_an_agent_whose_house_cannot_be_opened_is_told_to_stop(
+    tmp_path: Path, error: str, told: str
+) -> None:
+    """A server that vanished would tell its agent nothing; why, and where the keys lie, is not the agent's."""
     driver = tmp_path / "driver.py"
     driver.write_text(
-        """
+        f"""
 from contextlib import asynccontextmanager
+from pathlib import Path
 import anyio
 from signoff.agents.mcp_server import serve_stdio
-from signoff.domain.errors import PolicyInvalid
+from signoff.audit.keys import KeyExposed
+from signoff.domain.errors import Conflict, PolicyInvalid
 
 @asynccontextmanager
 async def opening():
-    raise PolicyInvalid("policy.yaml", ["policy.yaml:3:5: a secret line"])
+    raise {error}
     yield
 
 anyio.run(serve_stdio, opening)
@@ -145,7 +160,8 @@ anyio.run(serve_stdio, opening)
             said = refused(await client.call_tool("check_triggers", {"action": {"tool": "x"}}))
             with pytest.raises(MCPError) as raised:
                 await client.read_resource("policy://current")
-    assert said.startswith("policy_error: The policy cannot be read. Stop here and do not run the action.")
+    assert said.startswith(told)
+    assert "Stop here and do not run the action." in said
     assert raised.value.error.message == said
 
 

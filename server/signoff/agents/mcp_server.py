@@ -50,7 +50,7 @@ from signoff.agents.guide import GUIDE, INSTRUCTIONS
 from signoff.agents.mcp_subscribers import Subscribers, subscribers
 from signoff.agents.mcp_tools import TOOLS
 from signoff.agents.strict_json import read_pieces, strict_lines
-from signoff.domain.errors import Forbidden, SignoffError
+from signoff.domain.errors import Forbidden, PolicyInvalid, SignoffError, StoreUnavailable
 
 if TYPE_CHECKING:
     from signoff.agents.mcp_door import Door, Identify
@@ -155,10 +155,15 @@ class _House:
         """Return the door, waiting for it to open.
 
         Raises:
-            Exception: What opening it raised.
+            StoreUnavailable: It cannot be opened.
+            PolicyInvalid: There is no policy to decide by.
+            Exception: What else opening it raised.
         """
         self._wanted.set()
         await self._opened.wait()
+        if isinstance(self.failure, SignoffError) and not isinstance(self.failure, PolicyInvalid):
+            # Why it cannot is for whoever runs this, and in the log: it names keys and what to do about them.
+            raise StoreUnavailable("signoff cannot be opened here; its log says why.")
         if self.failure is not None:
             raise self.failure
         assert self._door is not None  # noqa: S101 -- set before the event
