@@ -24,7 +24,7 @@ from signoff.domain import escalation as moves
 from signoff.domain.action import action_digest
 from signoff.domain.canonical import canonical, sha256
 from signoff.domain.change import Change
-from signoff.domain.clock import to_text
+from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Answer
 from signoff.domain.event import SYSTEM, Actor, Draft, commitment
 from signoff.domain.people import Agent, Assurance, Person, Role, SignIn
@@ -87,6 +87,11 @@ class MadeLog:
     def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
         return in_batches(list(self.rows.values()), self.batch)
 
+    @property
+    def now(self) -> datetime:
+        """Never before the last event, as a unit of work has it."""
+        return max(NOW, from_text(self.head.at)) if self.head.at else NOW
+
     def append(self, draft: Draft) -> int:
         self.head, made = chain.append(self.head, draft, log=LOG_KEY.name)
         self.log.append((made.seq, made.raw))
@@ -115,7 +120,7 @@ class MadeLog:
         if change.undoes is not None:
             decision_id = token = None
         assert self.append(replace(change.draft, data=data)) == seq
-        self.rows[case.id] = row_of(case, decision_id, token)
+        self.rows[case.id] = row_of(case, decision_id, token, opened_seq=before.opened_seq if before else seq)
         return case
 
     def open(
@@ -138,9 +143,16 @@ class MadeLog:
             approval_valid_for=timedelta(minutes=10),
             on_deadline="expire",
         )
-        document = canonical({"action": {"tool": "wire_transfer", "arguments": ARGUMENTS}, "case": case_id})
+        document = canonical(
+            {
+                "action": {"tool": "wire_transfer", "arguments": ARGUMENTS, "summary": "Pay the bill"},
+                "case": case_id,
+            }
+        )
         request = moves.Request("wire_transfer", None, "Pay the bill", DIGEST, (), document)
-        return self.apply(moves.opened(request, verdict, case_id=case_id, agent=ADA, now=NOW, urgency="high"))
+        return self.apply(
+            moves.opened(request, verdict, case_id=case_id, agent=ADA, now=self.now, urgency="high")
+        )
 
     def decide(
         self, case: moves.Escalation, answer: Answer, by: SignIn = OMAR, undo_s: int = 0
@@ -154,16 +166,18 @@ class MadeLog:
                 owner=None,
                 decision_id=f"dec_{self.head.size}",
                 view_digest=sha256(b"a page"),
-                now=NOW,
+                now=self.now,
                 undo_s=undo_s,
             )
         )
 
     def use(self, case: moves.Escalation, *outcomes: moves.Outcome) -> moves.Escalation:
-        case = self.apply(moves.claimed(case, case.final_digest or "", by=ADA.actor, now=NOW))
+        case = self.apply(moves.claimed(case, case.final_digest or "", by=ADA.actor, now=self.now))
         for outcome in outcomes:
             report = canonical({"note": outcome})
-            case = self.apply(moves.outcome_reported(case, outcome, by=ADA.actor, report=report, now=NOW))
+            case = self.apply(
+                moves.outcome_reported(case, outcome, by=ADA.actor, report=report, now=self.now)
+            )
         return case
 
 
@@ -188,7 +202,7 @@ def receipt_of(case: moves.Escalation, seq: int, data: dict[str, Any]) -> Receip
     )
 
 
-def row_of(case: moves.Escalation, decision_id: str | None, token: str | None) -> CaseRow:
+def row_of(case: moves.Escalation, decision_id: str | None, token: str | None, *, opened_seq: int) -> CaseRow:
     return CaseRow(
         escalation_id=case.id,
         version=case.version,
@@ -212,6 +226,15 @@ def row_of(case: moves.Escalation, decision_id: str | None, token: str | None) -
         outcome=case.outcome,
         decision_id=decision_id,
         receipt=token,
+        opened_seq=opened_seq,
+        opened_at=to_text(case.opened_at),
+        approval_valid_s=int(case.approval_valid_for.total_seconds()),
+        decided_at=to_text(case.decided_at) if case.decided_at else None,
+        claimed_at=to_text(case.claimed_at) if case.claimed_at else None,
+        tool=case.tool,
+        server=case.server,
+        summary=case.summary,
+        masked=case.masked,
     )
 
 
@@ -249,7 +272,7 @@ def made() -> MadeLog:
     late = log.open("esc_late")
     log.apply(moves.expired(late, now=late.deadline_at))
     gone = log.open("esc_gone")
-    log.apply(moves.cancelled(gone, by=ADA.actor, reason=canonical({"reason": "solved"}), now=NOW))
+    log.apply(moves.cancelled(gone, by=ADA.actor, reason=canonical({"reason": "solved"}), now=log.now))
     log.open(WAITING)
     log.decide(log.open("esc_half", approvals=2), APPROVE)
     erased = log.open(ERASED)
@@ -665,7 +688,7 @@ async def test_a_receipt_by_another_key_is_found_even_if_its_event_agrees() -> N
         token = issue(receipt_of(change.case, seq, dict(change.draft.data)), key)
         data = {**change.draft.data, "receipt": sha256(token.encode())}
         bad.append(replace(change.draft, data=data))
-        bad.rows[USED] = row_of(change.case, "dec_1", token)
+        bad.rows[USED] = row_of(change.case, "dec_1", token, opened_seq=0)
         (problem,) = (await verified(bad)).problems
         assert (problem.seq, problem.escalation_id) == (1, USED)
         assert said in problem.what

@@ -80,11 +80,29 @@ class CaseRow:
     """The decision that stands; None while undecided, after an undo, and for what the policy decided."""
     receipt: str | None
     """The token that goes with it, whole."""
+    opened_seq: int
+    opened_at: str
+    approval_valid_s: int
+    decided_at: str | None
+    claimed_at: str | None
+    tool: str
+    server: str | None
+    summary: str
+    masked: tuple[str, ...]
+    """Where in action and bundle a secret was masked."""
 
 
-_OPENED = frozenset({"agent_id", "action_digest", "policy_digest", "queue", "urgency", "triggers", "require"})
+_OPENED = frozenset(
+    {
+        *("agent_id", "action_digest", "policy_digest", "queue", "urgency", "triggers", "require"),
+        *("opened_seq", "opened_at", "approval_valid_s", "tool", "server", "summary", "masked"),
+    }
+)
 _DECIDED = frozenset(
-    {"final_digest", "decided_by", "assurance", "release_at", "valid_until", "decision_id", "receipt"}
+    {
+        *("final_digest", "decided_by", "decided_at", "assurance", "release_at", "valid_until"),
+        *("decision_id", "receipt"),
+    }
 )
 
 
@@ -113,7 +131,7 @@ Move = Callable[[Folded, Mapping[str, Any], Mapping[str, Any]], str | None]
 """Changes a case by an event's `data` and `actor`; returns what is wrong with the move, None if nothing."""
 
 
-def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
+def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
     """Return a case as its `escalation.opened` event says."""
     require = data.get("require")
     needed = require.get("approvals") if isinstance(require, dict) else None
@@ -126,6 +144,10 @@ def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
         "approvals": (),
         "decided_by": (),
         "claimed": False,
+        "claimed_at": None,
+        "decided_at": None if data.get("status") == "pending" else at,
+        "opened_at": at,
+        "opened_seq": seq,
         "outcome": None,
         "decision_id": None,
         "receipt": data.get("receipt"),
@@ -135,7 +157,7 @@ def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
     stated = ("action_digest", "final_digest", "policy_digest", "queue", "urgency", "deadline_at", "require")
     if data.get("status") == "pending":
         fields.update(final_digest=None, assurance=None, release_at=None, valid_until=None)
-    for name in (*stated, "assurance", "release_at", "valid_until"):
+    for name in (*stated, "approval_valid_s", "assurance", "release_at", "valid_until"):
         if name in data:
             fields[name] = data[name]
     return Folded(
@@ -149,7 +171,7 @@ def open_case(seq: int, data: Mapping[str, Any]) -> Folded:
 
 
 def move_case(
-    case: Folded, seq: int, *, kind: str, data: Mapping[str, Any], actor: Mapping[str, Any]
+    case: Folded, seq: int, *, kind: str, at: str, data: Mapping[str, Any], actor: Mapping[str, Any]
 ) -> str | None:
     """Move a case by one of its events.
 
@@ -159,6 +181,9 @@ def move_case(
     """
     case.version += 1
     case.last_seq = seq
+    if kind in _TIMES:
+        name, ends = _TIMES[kind]
+        case.fields[name] = at if ends else None
     move = _MOVES.get(kind)
     return move(case, data, actor) if move is not None else None
 
@@ -275,6 +300,29 @@ _MOVES: Mapping[str, Move] = {
     "escalation.claimed": _claimed,
     "escalation.outcome": _outcome,
 }
+
+
+_TIMES: Mapping[str, tuple[str, bool]] = {
+    "escalation.decided": ("decided_at", True),
+    "escalation.undone": ("decided_at", False),
+    "escalation.expired": ("decided_at", True),
+    "escalation.cancelled": ("decided_at", True),
+    "escalation.claimed": ("claimed_at", True),
+}
+"""Which time of a case an event sets to its own, or takes away."""
+
+
+def shown(document: Any) -> dict[str, Any]:
+    """Return what a case's bundle says of the columns that repeat it; nothing for what is no bundle."""
+    action = document.get("action") if isinstance(document, dict) else None
+    if not isinstance(action, dict):
+        return {}
+    return {
+        "tool": action.get("tool"),
+        "server": action.get("server"),
+        "summary": action.get("summary", ""),
+        "masked": tuple(document.get("masked", ())),
+    }
 
 
 def _must_be_pending(case: Folded) -> str | None:

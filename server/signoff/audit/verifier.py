@@ -33,6 +33,7 @@ from signoff.audit.fold import (
     differences,
     move_case,
     open_case,
+    shown,
 )
 from signoff.audit.keys import PublicKeys
 from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
@@ -98,6 +99,7 @@ class Verifier:
         self._due: dict[str, tuple[int, str]] = {}
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
+        self._bundles: dict[int, Folded] = {}
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
 
@@ -202,7 +204,7 @@ class Verifier:
         if not isinstance(case_id, str):
             self._add(Problem(seq, None, "moves a case and does not name it"))
         elif kind == "escalation.opened":
-            self._open(seq, case_id, data)
+            self._open(seq, case_id, record)
         else:
             self._move(seq, case_id, record)
 
@@ -221,13 +223,15 @@ class Verifier:
             else:
                 self._counts["erased"] += 1
 
-    def _open(self, seq: int, case_id: str, data: dict[str, Any]) -> None:
+    def _open(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
         if case_id in self._cases:
             self._add(Problem(seq, case_id, "opens a case that is already open"))
             return
         self._counts["cases"] += 1
-        case = _Case(open_case(seq, data), self._rows.pop(case_id, None))
+        folded = open_case(seq, record["data"], at=record["at"])
+        case = _Case(folded, self._rows.pop(case_id, None))
         self._cases[case_id] = case
+        self._bundles[seq] = folded
         self._settle(case_id, case)
 
     def _move(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
@@ -240,7 +244,9 @@ class Verifier:
                 )
             )
             return
-        wrong = move_case(case.folded, seq, kind=record["type"], data=record["data"], actor=record["actor"])
+        wrong = move_case(
+            case.folded, seq, kind=record["type"], at=record["at"], data=record["data"], actor=record["actor"]
+        )
         if wrong is not None:
             self._add(Problem(seq, case_id, wrong))
         self._settle(case_id, case)
@@ -260,6 +266,7 @@ class Verifier:
         if row is None or case.folded.version < row.version:
             return
         del self._cases[case_id]
+        self._bundles.pop(case.folded.opened_seq, None)
         self._compare(case.folded, row)
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
@@ -304,6 +311,8 @@ class Verifier:
         if self._due.get(made) == place:
             del self._due[made]
             self._counts["payloads"] += 1
+            if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
+                case.fields.update(shown(_json(row.data)))
             return
         for name, due in self._due.items():
             if due == place:
@@ -430,6 +439,13 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
         return None
     kinds = (type(record["type"]), type(record["at"]), type(record["data"]), type(record["actor"]))
     return record if kinds == (str, str, dict, dict) else None
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return None
 
 
 def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:

@@ -110,6 +110,7 @@ def opened(
         "urgency": case.urgency,
         "require": case.require.as_json(),
         "deadline_at": to_text(case.deadline_at),
+        "approval_valid_s": int(case.approval_valid_for.total_seconds()),
         "assurance": case.assurance,
         "release_at": to_text(case.release_at) if case.release_at else None,
         "valid_until": to_text(case.valid_until) if case.valid_until else None,
@@ -175,6 +176,7 @@ def decided(
         "action_digest": final_digest,
         "proposed_digest": case.action_digest,
         "assurance": by.assurance,
+        "roles": list(roles),
         "view_digest": view_digest,
         "policy_digest": case.policy_digest,
     }

@@ -11,8 +11,6 @@ from typing import Any
 
 import orjson
 
-from signoff.audit.receipt import unverified_fields
-
 Row = Mapping[str, Any]
 
 
@@ -20,7 +18,7 @@ def disagreement(decisions: Iterable[Row], *, undone_seq: int | None) -> str | N
     """Return what the first wrong row of a case says, None where all agree with their events.
 
     Args:
-        decisions: Every decision of the case by event number, each with its `event`, `content` and `receipt`.
+        decisions: Every decision of the case by event number, each with its `event` and `content`.
         undone_seq: The number of the last event that took decisions back.
     """
     for row in decisions:
@@ -48,15 +46,12 @@ def _wrong(row: Row, undone_seq: int | None) -> str | None:
         "assurance": actor.get("assurance"),
         "decided_at": event.get("at"),
     }
+    if roles != event["data"].get("roles"):
+        return "roles"
     if isinstance(content, dict):  # None once erased
         stated["choice"] = content.get("choice")
     for name, said in stated.items():
         if row[name] != said:
             return name
-    receipt = {} if row["receipt"] is None else unverified_fields(row["receipt"])
-    people = receipt.get("decided_by")
-    for one in people if isinstance(people, list) else ():
-        if one["id"] == row["person_id"] and one["roles"] != roles:
-            return "roles"
     taken_back = undone_seq is not None and row["seq"] < undone_seq
     return "undone_at" if taken_back != (row["undone_at"] is not None) else None

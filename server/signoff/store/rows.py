@@ -174,7 +174,7 @@ def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseR
         final_digest=row["final_digest"],
         policy_digest=row["policy_digest"],
         queue=row["queue"],
-        urgency=row["urgency"],
+        urgency=_urgency(row),
         triggers=_texts(row["triggers"]),
         require=_json(row["require"]),
         tier=row["tier"],
@@ -188,7 +188,23 @@ def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseR
         outcome=row["outcome"],
         decision_id=decision_id,
         receipt=receipt,
+        opened_seq=row["opened_seq"],
+        opened_at=row["opened_at"],
+        approval_valid_s=row["approval_valid_s"],
+        decided_at=row["decided_at"],
+        claimed_at=row["claimed_at"],
+        tool=row["tool"],
+        server=row["server"],
+        summary=row["summary"],
+        masked=_texts(row["masked"]),
     )
+
+
+def _urgency(row: Row) -> str:
+    """Return the urgency, with its rank where the list of cases is sorted by another."""
+    urgency: str = row["urgency"]
+    ranked = urgency in URGENCIES and URGENCIES.index(urgency) == row["urgency_rank"]
+    return urgency if ranked else f"{urgency} at rank {row['urgency_rank']}"
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:
