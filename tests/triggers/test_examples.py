@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from signoff.triggers.evaluate import Facts, evaluate
+from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy, load_policy, starter_policy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

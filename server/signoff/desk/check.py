@@ -11,7 +11,8 @@ from signoff.domain.bundle import Material
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import Agent
 from signoff.domain.verdict import Verdict
-from signoff.triggers.evaluate import Facts, evaluate
+from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
 
 _NEXT_STEP = {
     "allow": "No approval is needed. Run the action.",

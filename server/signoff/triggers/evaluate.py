@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from signoff.domain.people import strictest_assurance, strictest_role
@@ -19,9 +18,11 @@ from signoff.domain.secrets import mask_secrets
 from signoff.domain.verdict import URGENCIES, Fired, Outcome, Requirement, Verdict
 from signoff.triggers.compile import Index, Rule
 from signoff.triggers.engine import Context
-from signoff.triggers.expression import Expression, canonical_path
-from signoff.triggers.fields import Path, is_free_json
+from signoff.triggers.expression import Expression
+from signoff.triggers.facts import Facts
+from signoff.triggers.fields import Path
 from signoff.triggers.load import LoadedPolicy
+from signoff.triggers.signals.signal import Signal
 
 MATCHED = "matched"
 MAX_EXPLANATION_CHARS = 500
@@ -37,20 +38,30 @@ STRICTNESS: tuple[Outcome, ...] = ("allow", "escalate", "deny")
 _UNDEFINED = re.compile(r"'(__[vh]\d+)'")
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a policy is evaluated over: plain JSON values, and the one time of the unit of work."""
+@dataclass(slots=True)
+class _Source:
+    """Where values come from: the facts, and the signals, each computed once and only if a rule reads it."""
 
-    action: Mapping[str, Any]
-    """`tool`, `arguments`, and `server` and `summary` where sent."""
-    bundle: Mapping[str, Any]
-    """The bundle's fields without the action."""
-    agent: Mapping[str, Any]
-    """`id`, `name`, `owner`."""
-    session: Mapping[str, Any]
-    """The agent session: `id` where there is one."""
-    now: datetime
-    """UTC."""
+    signals: Mapping[str, Signal]
+    facts: Facts
+    _known: dict[str, tuple[str, Any]] = field(default_factory=dict)
+
+    def look_up(self, path: Path) -> tuple[str, Any]:
+        """Return `("here", value)`, `("missing", None)`, or why there is a value that no rule can use."""
+        if path[0] != "signals":
+            found, value = self.facts.look_up(path)
+            return found if found in ("here", "missing") else f"error: {found} is not an object", value
+        name = path[1]
+        if name not in self._known:
+            self._known[name] = self._signal(name)
+        return self._known[name]
+
+    def _signal(self, name: str) -> tuple[str, Any]:
+        try:
+            value = self.signals[name].value(self.facts, name)
+        except Exception:  # noqa: BLE001 -- whatever a signal meets in what an agent sent, its rules fire
+            return f"error: the signal {name} cannot be computed", None
+        return ("missing", None) if value is None else ("here", value)
 
 
 @dataclass(slots=True)
@@ -73,13 +84,14 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
     """
     defaults = policy.policy.defaults
     plan = policy.index.plan(str(facts.action.get("tool", "")))
-    reading = _read(facts, plan.reads, plan.asks)
+    source = _Source(policy.signals, facts)
+    reading = _read(source, plan.reads, plan.asks)
     hits: list[tuple[Rule, str]] = []
     for rule in plan.rules:
         reason = MATCHED if rule.condition is None else _holds(rule.condition, reading, policy.index)
         if reason is not None:
             hits.append((rule, reason))
-    explained = _explanations(facts, policy.index, [rule for rule, _ in hits])
+    explained = _explanations(source, policy.index, [rule for rule, _ in hits])
     enforced: list[tuple[Trigger, Fired]] = []
     shadow: list[Fired] = []
     for (rule, reason), explanation in zip(hits, explained, strict=True):
@@ -165,11 +177,11 @@ def _fired(trigger: Trigger, reason: str, explanation: str, defaults: Defaults) 
     )
 
 
-def _read(facts: Facts, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple[str, Path]]) -> _Reading:
+def _read(source: _Source, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple[str, Path]]) -> _Reading:
     """Gather exactly the values that some expressions need; a bundle of 2 MB costs what is read of it."""
     reading = _Reading(Context())
     for name, path in reads:
-        found, value = _look_up(facts, path)
+        found, value = source.look_up(path)
         if found == "here":
             too_much = None if isinstance(value, (str, bool, int)) else _too_much(value)
             if too_much is None:
@@ -179,13 +191,13 @@ def _read(facts: Facts, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple[
         elif found == "missing":
             reading.missing[name] = path
         else:
-            reading.refused[name] = f"error: {found} is not an object"
+            reading.refused[name] = found
     for name, path in asks:
-        found, _ = _look_up(facts, path)
+        found, _ = source.look_up(path)
         if found in ("here", "missing"):
             reading.values[name] = found == "here"
         else:
-            reading.refused[name] = f"error: {found} is not an object"
+            reading.refused[name] = found
     try:
         reading.context.update(reading.values)
     except (ValueError, TypeError, OverflowError):
@@ -201,28 +213,6 @@ def _give_one_by_one(reading: _Reading) -> None:
             reading.context.add_variable(name, value)
         except (ValueError, TypeError, OverflowError):
             reading.refused[name] = "error: a value that is not JSON"
-
-
-def _look_up(facts: Facts, path: Path) -> tuple[str, Any]:
-    """Return `("here", value)`, `("missing", None)`, or the path of what should be an object and is not."""
-    full = canonical_path(path)
-    value: Any = getattr(facts, full[0])
-    for depth, step in enumerate(full[1:], 1):
-        if value is None:
-            return "missing", None
-        if not isinstance(value, Mapping):
-            return ".".join(full[:depth]), None
-        if step not in value:
-            return "missing", None
-        value = value[step]
-    if value is None and not is_free_json(full):
-        return "missing", None
-    if full == ("bundle", "messages") and isinstance(value, (list, tuple)):
-        # Stored bundles leave out what is empty; a turn without text has an empty text, it does not lack one.
-        value = [
-            {"content": "", "tool_calls": [], **one} if isinstance(one, Mapping) else one for one in value
-        ]
-    return "here", value
 
 
 def _too_much(value: Any) -> str | None:
@@ -321,13 +311,13 @@ def _failure(error: BaseException, condition: Expression, reading: _Reading) -> 
     return "error: the rule engine failed"
 
 
-def _explanations(facts: Facts, index: Index, rules: list[Rule]) -> list[str]:
+def _explanations(source: _Source, index: Index, rules: list[Rule]) -> list[str]:
     """Return one explanation per rule, empty where it has no template; nothing here changes a verdict."""
     used = [part for rule in rules for part in rule.explain if isinstance(part, Expression)]
     reads = dict.fromkeys(path for expression in used for path in expression.reads)
     asks = dict.fromkeys(path for expression in used for path in expression.asks)
     reading = _read(
-        facts,
+        source,
         [(index.values[path], path) for path in reads],
         [(index.presences[path], path) for path in asks],
     )

@@ -9,14 +9,13 @@ own before compiling: an evaluation converts only what its triggers read, a miss
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from signoff.domain.policy import MAX_EXPRESSION_CHARS
 from signoff.triggers.engine import Context, Program, compile_expression
 from signoff.triggers.fields import (
-    ALIASES,
     FUNCTIONS,
     MACROS,
     ROOTS,
@@ -81,6 +80,8 @@ class Expression:
 class Variables:
     """The flat variables of one policy: a name for each path, the same in all its expressions."""
 
+    signals: Mapping[str, Kind] = field(default_factory=dict)
+    """The signals that the policy declares, with the kind of their values."""
     values: dict[Path, str] = field(default_factory=dict)
     present: dict[Path, str] = field(default_factory=dict)
 
@@ -368,7 +369,7 @@ def _has(scan: _Scan, index: int) -> int:
     if scan.text(after) != ")":
         scan.frames.append(_Frame())
         return index + 2
-    wrong = wrong_path(path)
+    wrong = wrong_path(path, scan.variables.signals)
     if wrong:
         scan.flaw(index + 2, wrong)
         return after + 1
@@ -380,13 +381,11 @@ def _has(scan: _Scan, index: int) -> int:
 def _path(scan: _Scan, index: int) -> int:
     """Replace a path by its variable; what follows it (an index, a method) stays."""
     path, after = _static_path(scan, index)
-    wrong = wrong_path(path)
-    if wrong is None and path == ("signals",):
-        wrong = "no signals are declared under signals:"
+    wrong = wrong_path(path, scan.variables.signals)
     if wrong:
         scan.flaw(index, wrong)
         return after
-    _check_comparison(scan, index, after, kind_of(path), path)
+    _check_comparison(scan, index, after, kind_of(path, scan.variables.signals), path)
     scan.reads[path] = None
     if scan.in_body:
         scan.body_reads.add(path)
@@ -452,8 +451,3 @@ def _ends_operand(scan: _Scan, index: int) -> bool:
         return False
     token = scan.tokens[index]
     return token.kind in ("name", "text", "number") or token.text in (")", "]", "}")
-
-
-def canonical_path(path: Path) -> Path:
-    """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
-    return (*ALIASES.get(path[0], path[:1]), *path[1:])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Union, get_args, get_origin
@@ -19,23 +19,17 @@ from signoff.domain.errors import PolicyInvalid
 from signoff.domain.policy import DEFAULT_QUEUE, Policy, Trigger
 from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
-from signoff.triggers.expression import (
-    Expression,
-    Flaw,
-    Variables,
-    canonical_path,
-    compile_checked,
-    constant_result,
-)
-from signoff.triggers.fields import meant
+from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
+from signoff.triggers.fields import Kind, canonical_path, meant
+from signoff.triggers.signals.kinds import KINDS
+from signoff.triggers.signals.signal import Signal
 
 MAX_POLICY_BYTES = 256 * 1024
 MAX_TRIGGERS = 10_000
 MAX_PROBLEMS = 50
 """Problems that one error lists; the rest is counted."""
 
-SIGNAL_KINDS: tuple[str, ...] = ()
-"""The kinds that may stand under `signals:`; each will be one file in `triggers/signals/`."""
+MAX_SIGNALS = 100
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
@@ -46,6 +40,8 @@ class LoadedPolicy:
 
     policy: Policy
     index: Index
+    signals: Mapping[str, Signal]
+    """The declared signals, by name."""
     text: str
     digest: str
     """`sha256:` and 64 hex digits over the text's UTF-8 bytes: what was read is what was hashed, so anybody
@@ -84,6 +80,7 @@ def load_policy(text: str, *, source: str) -> LoadedPolicy:
         raise PolicyInvalid(source, [f"{source}:1:1: a policy is a map that begins with 'version: 1'"])
     _keep_conditions_as_text(document)
     loading = _Loading(text, document)
+    signals = loading.signals()
     policy = loading.models()
     if policy is None:
         loading.check_conditions()
@@ -92,7 +89,7 @@ def load_policy(text: str, *, source: str) -> LoadedPolicy:
     index = loading.rules(policy)
     if document.problems:
         raise _invalid(source, document.problems)
-    return LoadedPolicy(policy, index, text, sha256(text.encode("utf-8")), source)
+    return LoadedPolicy(policy, index, signals, text, sha256(text.encode("utf-8")), source)
 
 
 def _invalid(source: str, problems: Iterable[Problem]) -> PolicyInvalid:
@@ -128,14 +125,38 @@ class _Loading:
     variables: Variables = field(default_factory=Variables)
     compiled: dict[str, Expression | list[Flaw]] = field(default_factory=dict)
 
+    def signals(self) -> dict[str, Signal]:
+        """Return the declared signals that hold, and let expressions name all that were meant to be declared."""
+        declared = self.document.value.get("signals")
+        if not isinstance(declared, dict):
+            return {}
+        if len(declared) > MAX_SIGNALS:
+            self.note(("signals",), f"{len(declared)} signals, at most {MAX_SIGNALS}")
+            return {}
+        kinds: dict[str, Kind] = {}
+        made: dict[str, Signal] = {}
+        for name, given in declared.items():
+            where: Path = ("signals", name)
+            found = _kinds_of(given)
+            kinds[name] = KINDS[found[0]].gives if len(found) == 1 else "any"
+            if len(found) != 1:
+                self.note(where, _no_one_kind(given, found), at_key=True)
+                continue
+            try:
+                made[name] = KINDS[found[0]].model_validate(given)
+            except ValidationError as error:
+                for one in error.errors(include_url=False):
+                    self._model_problem(
+                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].model_fields
+                    )
+        self.variables.signals = kinds
+        return made
+
     def models(self) -> Policy | None:
         triggers = self.document.value.get("triggers")
         if isinstance(triggers, list) and len(triggers) > MAX_TRIGGERS:
             self.note(("triggers",), f"{len(triggers)} triggers, at most {MAX_TRIGGERS}")
             return None
-        signals = self.document.value.get("signals")
-        for name in signals if isinstance(signals, dict) else ():
-            self.note(("signals", name), _no_such_signal(signals[name]), at_key=True)
         try:
             return Policy.model_validate(self.document.value)
         except ValidationError as error:
@@ -143,12 +164,14 @@ class _Loading:
                 self._model_problem(found["loc"], found["type"], found["msg"])
             return None
 
-    def _model_problem(self, given: tuple[int | str, ...], kind: str, message: str) -> None:
+    def _model_problem(
+        self, given: tuple[int | str, ...], kind: str, message: str, *, known: Iterable[str] | None = None
+    ) -> None:
         path, at_key = given, False
         if path and path[-1] == "[key]":
             path, at_key = path[:-1], True
         if kind == "extra_forbidden":
-            known = _fields_at(path[:-1])
+            known = list(known) if known is not None else _fields_at(path[:-1])
             what = f"unknown key{meant(str(path[-1]), known)} (known: {', '.join(known)})"
             self.note(path, what, at_key=True)
         elif kind == "missing":
@@ -283,10 +306,17 @@ class _Loading:
         return start
 
 
-def _no_such_signal(given: Any) -> str:
-    kind = next(iter(given), "") if isinstance(given, dict) else ""
-    known = ", ".join(SIGNAL_KINDS) or "none yet"
-    return f"there is no signal of the kind '{kind}' (kinds that exist: {known}); leave it out"
+def _kinds_of(given: Any) -> list[str]:
+    return [key for key in given if key in KINDS] if isinstance(given, dict) else []
+
+
+def _no_one_kind(given: Any, found: list[str]) -> str:
+    if len(found) > 1:
+        return f"is {' and '.join(found)} at once; declare one signal for each"
+    first = str(next(iter(given), "")) if isinstance(given, dict) else ""
+    if not first:
+        return f"declare it by its kind, such as {{count: true, over: 10m}} (kinds: {', '.join(KINDS)})"
+    return f"there is no kind of signal '{first[:60]}'{meant(first, KINDS)} (kinds: {', '.join(KINDS)})"
 
 
 def _masked_by(policy: Policy, path: tuple[str, ...]) -> str | None:

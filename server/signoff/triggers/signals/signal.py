@@ -1,0 +1,44 @@
+"""What every kind of signal is: its options as they stand in the policy, and how its value is found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from signoff.triggers.facts import Facts
+from signoff.triggers.fields import Kind, read_path
+
+
+def _path(text: str) -> str:
+    read_path(text)
+    return text
+
+
+PathText = Annotated[str, Field(strict=True, max_length=300), AfterValidator(_path)]
+"""A path such as `bundle.subject.id`."""
+
+
+class Signal(BaseModel):
+    """One signal as the policy declares it; its first field carries the name of its kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    gives: ClassVar[Kind]
+    """What its values are."""
+
+    @classmethod
+    def kind(cls) -> str:
+        """Return the name of the kind, the key by which a declaration is recognised."""
+        return next(iter(cls.model_fields))
+
+    def value(self, facts: Facts, name: str) -> Any:
+        """Return the signal's value as plain JSON, None where the facts do not tell.
+
+        None makes a condition that reads it fire as `missing signals.<name>`; an exception makes it fire as an error.
+        Called at most once per evaluation, and only if a rule for the tool reads it.
+
+        Args:
+            name: Under which the policy declares it.
+        """
+        raise NotImplementedError
