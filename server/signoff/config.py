@@ -27,7 +27,7 @@ from signoff.domain.clock import read_duration
 from signoff.domain.errors import InvalidRequest, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
-from signoff.triggers.load import starter_policy
+from signoff.triggers.starters import starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
@@ -232,7 +232,7 @@ def load_config(home: Home, **changed: Any) -> Config:
     return Config(home, parse_settings(data, path=home.config_file, changed=given))
 
 
-def create_home(home: Home) -> None:
+def create_home(home: Home, *, starter: str = "general") -> None:
     """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
 
     A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
@@ -248,7 +248,7 @@ def create_home(home: Home) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
         if not home.database.exists():
-            _write_new(home.policy_file, starter_policy())
+            _write_new(home.policy_file, starter_policy(starter))
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
 

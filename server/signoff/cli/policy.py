@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from signoff.cli.commands import Commands, Failure, examples, with_home
+from signoff.cli.commands import BadInput, Commands, Failure, examples, with_home
 
 policy = Commands("policy", help="The triggers: check a policy file.")
 
@@ -42,3 +42,19 @@ def check(file: Path | None, current: bool, home: Path | None) -> None:
     triggers = loaded.policy.triggers
     shadow = sum(trigger.mode == "shadow" for trigger in triggers)
     click.echo(f"{file}: {len(triggers)} triggers ({shadow} in shadow mode), {loaded.digest}")
+
+
+@policy.command("starters")
+@click.argument("name", required=False)
+@examples("signoff policy starters", "signoff policy starters payments > policy.yaml")
+def starters(name: str | None) -> None:
+    """List the policies to begin with, or print the one called NAME."""
+    from signoff.triggers.starters import STARTERS, starter_policy
+
+    if name is None:
+        for known, what in STARTERS.items():
+            click.echo(f"{known:16}{what}")
+        return
+    if name not in STARTERS:
+        raise BadInput(f"There is no starter policy '{name}'. There are {', '.join(STARTERS)}.")
+    click.echo(starter_policy(name), nl=False)

@@ -9,7 +9,6 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -48,11 +47,6 @@ class LoadedPolicy:
     with the file can check it with sha256sum, and a changed comment is another version."""
     source: str
     """What messages call it, usually the file's name."""
-
-
-def starter_policy() -> str:
-    """Return the commented policy that a new home begins with."""
-    return files("signoff.triggers").joinpath("starter.yaml").read_text(encoding="utf-8")
 
 
 def load_policy(text: str, *, source: str) -> LoadedPolicy:
