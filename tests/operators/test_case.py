@@ -417,6 +417,8 @@ FULL: dict[str, Any] = {
     "subject": {"id": "c1", "name": "4711-secret"},
     "confidence": 0.4711,
     "confidence_source": "other",
+    "wants_human": "4711-secret",
+    "session_id": "4711-secret",
     "risk": {"reversible": False, "blast_radius": "4711-secret"},
     "alternatives": [{"tool": "t", "arguments": {"a": "4711-secret"}, "why_not": "4711-secret"}],
     "reasoning": [
@@ -440,7 +442,7 @@ FULL: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     "path",
-    ["subject", "subject.name", "confidence", "confidence_source", "risk", "risk.blast_radius", "alternatives",
+    ["subject", "subject.name", "confidence", "confidence_source", "wants_human", "session_id", "risk", "risk.blast_radius", "alternatives",
      "alternatives[*]", "alternatives[*].arguments", "reasoning", "reasoning[*]", "reasoning[*].text",
      "reasoning[*].arguments", "reasoning[*].result", "reasoning[*].ms", "reasoning[*].at", "reasoning[*].tool",
      "reasoning[*].kind", "messages", "messages[*]", "messages[*].role", "messages[*].content",

@@ -191,10 +191,25 @@ class Material(_Part):
     state: Any = Field(default=None, description="The workflow's state as JSON.")
     subject: Subject | None = Field(default=None, description="Who this is about.")
     confidence: float | None = Field(default=None, ge=0, le=1, description="How sure you are, 0 to 1.")
-    confidence_source: Literal["logprob", "self_report", "ensemble", "other"] | None = None
+    confidence_source: Literal["logprob", "self_report", "ensemble", "other"] | None = Field(
+        default=None,
+        description="Where `confidence` comes from: token probabilities, your own estimate, several models, other.",
+    )
     alternatives: tuple[Alternative, ...] = Field(default=(), description="Other actions you considered.")
     risk: Risk | None = Field(default=None, description="What you know of reversibility and blast radius.")
     attachments: tuple[Attachment, ...] = ()
+    wants_human: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Why you yourself want a person to look at this, in your words; leave out if you do not.",
+    )
+    session_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Your own name of this conversation or run, the same in every call; it groups, it proves nothing.",
+    )
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form that is stored and shown; fields that were not sent are left out."""

@@ -52,6 +52,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("bearer_token", re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*")),
 )
 _CARD = "[masked: card_number]"
+_MASKED = re.compile(r"\[masked: ([a-z_]+)\]")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """Luhn: every second digit counts double, and a double of two digits as their sum."""
 _DIGITS = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,}(?![\d-])")
@@ -67,6 +68,27 @@ def mask_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
     """
     found: list[str] = []
     return _mask(value, "", found.append), tuple(found)
+
+
+def secret_kinds(value: Any) -> frozenset[str]:
+    """Return which kinds of secrets `mask_secrets` would mask in a JSON value, such as `jwt` and `card_number`.
+
+    What an agent wrote as `[masked: …]` itself counts as well.
+    """
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.keys()
+            waiting += one.values()
+        elif isinstance(one, (list, tuple)):
+            waiting += one
+        else:
+            masked = _mask(one, "", lambda _: None)
+            if masked is not one:
+                found.update(_MASKED.findall(masked))
+    return frozenset(found)
 
 
 def _mask(value: Any, path: str, note: Callable[[str], None]) -> Any:

@@ -1,6 +1,6 @@
 """The names that expressions may use, with what is known of their types.
 
-`subject` and `confidence` are short for `bundle.subject` and `bundle.confidence`. What stands under `signals` is
+`subject`, `confidence` and `confidence_source` are short for the fields of that name under `bundle`. What stands under `signals` is
 declared by each policy, so the functions here take the kinds of its signals.
 """
 
@@ -25,6 +25,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "alternatives": "list",
         "risk": "object",
         "attachments": "list",
+        "wants_human": "text",
+        "session_id": "text",
     },
     "agent": {"id": "text", "name": "text", "owner": "text"},
     "session": {"id": "text"},
@@ -34,10 +36,13 @@ FIELDS: dict[str, dict[str, Kind]] = {
 ROOTS: dict[str, Kind] = {
     **dict.fromkeys((*FIELDS, "signals"), "object"),
     "confidence": "number",
+    "confidence_source": "text",
     "subject": "object",
     "now": "time",
 }
-ALIASES: dict[str, Path] = {"subject": ("bundle", "subject"), "confidence": ("bundle", "confidence")}
+ALIASES: dict[str, Path] = {
+    name: ("bundle", name) for name in ("subject", "confidence", "confidence_source")
+}
 
 TYPES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 """CEL's names of types, for `type(x) == string`."""

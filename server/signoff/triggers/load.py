@@ -141,7 +141,7 @@ class _Loading:
             except ValidationError as error:
                 for one in error.errors(include_url=False):
                     self._model_problem(
-                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].model_fields
+                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].keys()
                     )
         self.variables.signals = kinds
         return made

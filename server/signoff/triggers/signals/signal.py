@@ -32,6 +32,11 @@ class Signal(BaseModel):
         """Return the name of the kind, the key by which a declaration is recognised."""
         return next(iter(cls.model_fields))
 
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys of a declaration as they stand in the policy."""
+        return [made.alias or name for name, made in cls.model_fields.items()]
+
     def value(self, facts: Facts, name: str) -> Any:
         """Return the signal's value as plain JSON, None where the facts do not tell.
 
