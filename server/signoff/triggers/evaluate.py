@@ -23,6 +23,7 @@ from signoff.triggers.facts import Facts
 from signoff.triggers.fields import Path
 from signoff.triggers.load import LoadedPolicy
 from signoff.triggers.signals.signal import Signal
+from signoff.triggers.values import MAX_EXPLAINED, Values
 
 MATCHED = "matched"
 MAX_EXPLANATION_CHARS = 500
@@ -92,10 +93,12 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
         if reason is not None:
             hits.append((rule, reason))
     explained = _explanations(source, policy.index, [rule for rule, _ in hits])
+    known = Values(reading.values)
     enforced: list[tuple[Trigger, Fired]] = []
     shadow: list[Fired] = []
-    for (rule, reason), explanation in zip(hits, explained, strict=True):
-        fired = _fired(rule.trigger, reason, explanation, defaults)
+    for number, ((rule, reason), explanation) in enumerate(zip(hits, explained, strict=True)):
+        values = _values(rule, known, policy.index) if number < MAX_EXPLAINED else {}
+        fired = _fired(rule.trigger, reason, explanation, defaults, values)
         if rule.trigger.mode == "shadow":
             shadow.append(fired)
         else:
@@ -155,7 +158,13 @@ def _strictest(some: list[Requirement]) -> Requirement:
     )
 
 
-def _fired(trigger: Trigger, reason: str, explanation: str, defaults: Defaults) -> Fired:
+def _values(rule: Rule, known: Values, index: Index) -> dict[str, Any]:
+    return {} if rule.condition is None else known.of(rule.condition, index.values, index.presences)
+
+
+def _fired(
+    trigger: Trigger, reason: str, explanation: str, defaults: Defaults, values: Mapping[str, Any]
+) -> Fired:
     """Return the record of a trigger that fired, with how it acts.
 
     What could not be evaluated never allows: an allow trigger then escalates, and after an error every trigger
@@ -174,6 +183,7 @@ def _fired(trigger: Trigger, reason: str, explanation: str, defaults: Defaults) 
         explanation=explanation or trigger.title or trigger.id,
         reason=reason,
         urgency=trigger.urgency,
+        values=values,
     )
 
 
