@@ -57,7 +57,8 @@ MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 def canonical_path(path: Path) -> Path:
     """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
-    return (*ALIASES.get(path[0], path[:1]), *path[1:])
+    alias = ALIASES.get(path[0])
+    return path if alias is None else (*alias, *path[1:])
 
 
 def kind_of(path: Path, signals: Mapping[str, Kind]) -> Kind:

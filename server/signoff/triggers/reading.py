@@ -30,8 +30,10 @@ class Source:
     def look_up(self, path: Path) -> tuple[str, Any]:
         """Return `("here", value)`, `("missing", None)`, or why there is a value that no rule can use."""
         if path[0] != "signals":
-            found, value = self.facts.look_up(path)
-            return found if found in ("here", "missing") else f"error: {found} is not an object", value
+            looked = self.facts.look_up(path)
+            if looked[0] in ("here", "missing"):
+                return looked
+            return f"error: {looked[0]} is not an object", None
         name = path[1]
         if name not in self._known:
             self._known[name] = self._signal(name)
@@ -77,8 +79,12 @@ def read(source: Source, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple
             reading.missing[name] = path
         elif found != "here":
             reading.refused[name] = found
-        elif isinstance(value, (bool, int)):
+        elif isinstance(value, (bool, int)) or (type(value) is float and abs(value) <= MAX_NUMBER):
             reading.values[name] = value
+        elif type(value) is str and value.isascii():
+            reading.values[name] = value
+            reading.sizes[path] = Size(len(value), 1, 0)
+            reading.chars += len(value)
         else:
             _take(reading, name, path, value)
             if isinstance(value, (Mapping, list, tuple)):
