@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from tests._support.clock import HandClock
 
 from signoff.audit.keys import CheckpointSigner, create_keys
@@ -20,6 +22,11 @@ from signoff.domain.ids import new_id
 from signoff.domain.people import Agent, SignIn
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
+
+# Both limits measure the machine: the first text that is ever drawn makes Hypothesis read all of Unicode, for seconds
+# where several suites run at once.
+hypothesis.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("house")
 
 POLICY = """\
 version: 1

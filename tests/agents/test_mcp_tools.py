@@ -61,6 +61,7 @@ async def test_an_agent_learns_what_the_policy_says(server_for: ServerFor, cast:
     assert wire["verdict"] == "escalate"
     assert [fired["trigger"] for fired in wire["triggers"]] == ["large-wire"]
     assert wire["triggers"][0]["explanation"] == "12500 to DE"
+    assert wire["triggers"][0]["values"] == {"action.arguments.amount": 12500}
     assert wire["queue"] == "payments"
     assert wire["urgency"] == "high"
     assert (deny["verdict"], allow["verdict"]) == ("deny", "allow")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from signoff.desk.desk import Desk
+from signoff.desk.masks import fired_for_model
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
 from signoff.domain.errors import Forbidden
@@ -26,6 +28,8 @@ class Checked:
     """What the policy says of an action that nobody has been asked about."""
 
     verdict: Verdict
+    fired: tuple[dict[str, Any], ...]
+    """The triggers that fired, as the agent may see them."""
     next_step: str
 
 
@@ -39,8 +43,10 @@ async def check_triggers(desk: Desk, agent: Agent, action: Action, material: Mat
     """
     check_not_paused(agent)
     facts = facts_of(agent, action.checked(), material.checked(), now=desk.clock.now())
-    verdict = evaluate(desk.policy.current(), facts)
-    return Checked(verdict, _NEXT_STEP[verdict.outcome])
+    policy = desk.policy.current()
+    verdict = evaluate(policy, facts)
+    fired = fired_for_model([one.as_json() for one in verdict.fired], policy)
+    return Checked(verdict, tuple(fired), _NEXT_STEP[verdict.outcome])
 
 
 def facts_of(agent: Agent, action: Action, material: Material, *, now: datetime) -> Facts:

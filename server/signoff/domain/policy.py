@@ -122,6 +122,10 @@ class Mask(_Part):
         """Return the path's steps, root first; `*` stands for every member or every item."""
         return tuple(self.path.replace("[*]", ".*").split("."))
 
+    def touches(self, path: tuple[str, ...]) -> bool:
+        """Say whether this mask hides the value at a path, part of it, or what it lies in."""
+        return all(step in ("*", own) for step, own in zip(self.parts, path, strict=False))
+
 
 class Tier(_Part):
     """Who is alerted, and how long after the case was opened."""

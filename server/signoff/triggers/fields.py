@@ -7,6 +7,7 @@ declared by each policy, so the functions here take the kinds of its signals.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -61,7 +62,8 @@ MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 def canonical_path(path: Path) -> Path:
     """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
-    return (*ALIASES.get(path[0], path[:1]), *path[1:])
+    alias = ALIASES.get(path[0])
+    return path if alias is None else (*alias, *path[1:])
 
 
 def kind_of(path: Path, signals: Mapping[str, Kind]) -> Kind:
@@ -122,6 +124,23 @@ def read_path(text: str) -> Path:
     if wrong:
         raise ValueError(wrong)
     return path
+
+
+_PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_STEP = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\["([^"]*)"\]')
+
+
+def path_text(path: Path) -> str:
+    """Return a path as a condition writes it: `action.arguments.amount`, `action.arguments["a b"]`."""
+    made = path[0]
+    for step in path[1:]:
+        made += f".{step}" if _PLAIN_STEP.fullmatch(step) else f'["{step}"]'
+    return made
+
+
+def path_of(text: str) -> Path:
+    """Read what `path_text` wrote; a condition's steps hold no quotes, so there is one reading."""
+    return tuple(found[1] if found[1] is not None else found[2] for found in _STEP.finditer(text))
 
 
 def _article(kind: Kind) -> str:

@@ -315,10 +315,7 @@ def _no_one_kind(given: Any, found: list[str]) -> str:
 
 def _masked_by(policy: Policy, path: tuple[str, ...]) -> str | None:
     """Return the mask that hides a path, part of it, or what it lies in."""
-    for mask in policy.masks:
-        if all(step in ("*", own) for step, own in zip(mask.parts, path, strict=False)):
-            return mask.path
-    return None
+    return next((mask.path for mask in policy.masks if mask.touches(path)), None)
 
 
 def _shown(path: Path) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from signoff.triggers.facts import Facts
-from signoff.triggers.fields import Kind, read_path
+from signoff.triggers.fields import Kind, Path, read_path
 
 
 def _path(text: str) -> str:
@@ -36,6 +37,16 @@ class Signal(BaseModel):
     def keys(cls) -> list[str]:
         """Return the keys of a declaration as they stand in the policy."""
         return [made.alias or name for name, made in cls.model_fields.items()]
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return the paths that its options name: who may not see what stands there is not shown the signal either."""
+        named: list[Path] = []
+        for given in self.model_dump().values():
+            for text in given if isinstance(given, (list, tuple)) else [given]:
+                if isinstance(text, str):
+                    with suppress(ValueError):
+                        named.append(read_path(text))
+        return tuple(named)
 
     def value(self, facts: Facts, name: str) -> Any:
         """Return the signal's value as plain JSON, None where the facts do not tell.
