@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -530,3 +532,200 @@ async def notice_expired(it: Stage, cases: list[Did]) -> None:
             case = await reader.case(one.case or "")
             if case is not None and case.status == "expired":
                 one.standing = "expired"
+
+
+# What was asked before a signal was declared
+
+EMPTY = "version: 1\ntriggers: []\n"
+TOTAL = "total: {sum: action.arguments.amount, over: 1h}"
+LIMIT = "  - {id: limit, when: signals.total > 100000, then: escalate}\n"
+
+
+async def test_a_new_signal_knows_what_was_asked_before_it_was_declared(tmp_path: Path) -> None:
+    async with stage(tmp_path, EMPTY) as it:
+        await it.check(amount=1000)
+        it.clock.advance(1800)
+        for _ in range(120):
+            await it.check(amount=1)
+        case = await it.request(amount=7)
+        await answer(it.desk, it.omar, case, Answer("reject", note="no"))
+        it.clock.advance(1800)
+        await it.use(policy(TOTAL, LIMIT))
+        # More than one batch: until all is in, the rule fires.
+        assert [one.reason for one in (await it.check(amount=1)).verdict.fired] == ["missing signals.total"]
+        async with it.desk.recorder.running():
+            await filled(it)
+        assert (await it.check(amount=1)).verdict.fired == ()
+        assert await it.seen() == {"total": 122}
+
+
+async def filled(it: Stage) -> None:
+    it.desk.recorder.wake()
+    with anyio.fail_after(10):
+        while True:
+            async with it.desk.store.reading() as reader:
+                if not any(one.filling for one in await reader.windows.states()):
+                    return
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_another_window_keeps_the_history_and_a_longer_one_looks_further_back(tmp_path: Path) -> None:
+    async with stage(tmp_path, policy(TOTAL)) as it:
+        await it.check(amount=5)
+        it.clock.advance(5400)
+        await it.check(amount=7)
+        await it.use(policy(TOTAL.replace("1h", "1m")))
+        await it.check(amount=1)
+        assert await it.seen() == {"total": 8}
+        await it.use(policy(TOTAL.replace("1h", "1d")))
+        await it.check(amount=1)
+        assert await it.seen() == {"total": 14}
+
+
+async def test_what_went_uncounted_while_no_policy_asked_is_counted_again(tmp_path: Path) -> None:
+    async with stage(tmp_path, policy(TOTAL)) as it:
+        await it.check(amount=5)
+        await it.use(EMPTY)
+        await it.desk.recorder.forget_old()
+        await it.check(amount=7)
+        await it.use(policy(TOTAL))
+        await it.check(amount=1)
+        assert await it.seen() == {"total": 13}
+
+
+async def test_a_signal_whose_past_is_kept_no_more_fires_until_its_window_has_passed(tmp_path: Path) -> None:
+    nothing = CheckSettings(keep_documents_for=timedelta(0))
+    async with stage(tmp_path, EMPTY, checks=nothing) as it:
+        await it.check(amount=5)
+        await it.use(policy(TOTAL, LIMIT))
+        assert [one.reason for one in (await it.check(amount=1)).verdict.fired] == ["missing signals.total"]
+        it.clock.advance(3600)
+        assert (await it.check(amount=2)).verdict.fired == ()
+        assert await it.seen() == {"total": 2}
+        assert all(one.document is None for one in await it.asked())
+
+
+async def test_a_masked_value_is_no_value_to_count_afterwards(tmp_path: Path) -> None:
+    key = "AKIAABCDEFGHIJKLMNOP"
+    async with stage(tmp_path, EMPTY) as it:
+        await it.check(amount=5, who=key)
+        await it.use(policy("n: {distinct: bundle.subject.id, over: 1h}"))
+        await it.check(amount=5, who=key)
+        assert await it.seen() == {}
+        assert key not in str([one.document for one in await it.asked()])
+
+
+async def test_old_documents_and_old_entries_are_forgotten_and_the_asks_stay(tmp_path: Path) -> None:
+    async with stage(tmp_path, policy(TOTAL.replace("1h", "90d"))) as it:
+        for amount in (1, 2):
+            await it.check(amount=amount)
+        it.clock.advance(31 * 86400)
+        await it.check(amount=4)
+        assert await it.desk.recorder.forget_old() == 2
+        assert [one.document is None for one in await it.asked()] == [True, True, False]
+        it.clock.advance(59 * 86400 - 1)
+        await it.check(amount=8)
+        assert await it.seen() == {"total": 15}
+        it.clock.advance(1)
+        await it.check(amount=8)
+        assert await it.seen() == {"total": 20}
+        await it.desk.recorder.forget_old()
+        await it.check(amount=8)
+        assert await it.seen() == {"total": 28}
+        assert len(await it.asked()) == 6
+
+
+async def test_a_large_bundle_is_kept_without_what_made_it_large_and_says_so(tmp_path: Path) -> None:
+    async with stage(tmp_path, EMPTY) as it:
+        material = Material.model_validate(
+            {
+                "subject": {"id": "c1"},
+                "messages": [{"role": "user", "content": "x" * 60_000}] * 5,
+                "reasoning": [{"kind": "thought", "text": "y" * 60_000}],
+                "state": {"step": 3},
+            }
+        )
+        await check_triggers(it.desk, it.ada, action(), material)
+        (only,) = await it.asked()
+        assert only.document is not None
+        assert only.document["not_kept"] == ["bundle.messages"]
+        assert set(only.document["bundle"]) == {"subject", "reasoning", "state"}
+        facts = facts_of_asked(only)
+        assert facts is not None
+        assert facts.bundle["state"] == {"step": 3}
+
+
+# Recorded before or behind the answer
+
+
+async def test_a_counted_ask_survives_a_restart_right_after_its_answer(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with stage(tmp_path, policy(TOTAL), clock=clock) as it:
+        await it.check(amount=5)
+    async with stage(tmp_path, policy(TOTAL), clock=clock) as it:
+        await it.check(amount=7)
+        assert await it.seen() == {"total": 12}
+
+
+async def test_other_checks_are_recorded_behind_the_answer_and_all_of_them_by_the_close(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with stage(tmp_path, EMPTY, clock=clock, running=True) as it:
+        for amount in range(250):
+            await it.check(amount=amount)
+        assert it.desk.recorder.waiting <= 101
+    async with stage(tmp_path, EMPTY, clock=clock) as it:
+        assert [one.document["action"]["arguments"]["amount"] for one in await it.asked() if one.document] == list(range(250))
+
+
+async def test_a_request_finds_its_check_that_still_waits_to_be_recorded(tmp_path: Path) -> None:
+    rules = "version: 1\ntriggers:\n  - {id: all, then: escalate}\n"
+    async with stage(tmp_path, rules, running=True) as it:
+        await it.check()
+        assert it.desk.recorder.waiting == 1
+        await it.request()
+        (only,) = await it.asked()
+        assert only.checked_at is not None
+
+
+async def test_without_a_store_a_counted_check_is_refused_and_others_until_the_line_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, policy("n: {count: true, over: 1h, of: pay}"), running=True) as it:
+        write = it.desk.store.write
+
+        async def fails(work: Any) -> Any:
+            raise StoreUnavailable("The disk is full.")
+
+        monkeypatch.setattr(it.desk.store, "write", fails)
+        with pytest.raises(StoreUnavailable):
+            await it.check("pay")
+        # The rules for every tool read n; a policy that reads nothing for `read` answers.
+        part = it.policy_path.with_suffix(".part")
+        part.write_text("version: 1\ntriggers: []\n", encoding="utf-8")
+        part.rename(it.policy_path)
+        answered = 0
+        with pytest.raises(StoreUnavailable):
+            while True:
+                await it.check("read", amount=answered)
+                answered += 1
+        assert answered == 100
+        monkeypatch.setattr(it.desk.store, "write", write)
+        await it.check("read", amount=100)
+        assert len(await it.asked()) == 101
+
+
+@pytest.mark.parametrize(
+    ("audit", "events"), [("none", []), ("fired", ["escalate"]), ("all", ["allow", "escalate"])]
+)
+async def test_checks_stand_in_the_log_where_the_settings_want_it(
+    tmp_path: Path, audit: Any, events: list[str]
+) -> None:
+    rules = "version: 1\ntriggers:\n  - {id: big, when: action.arguments.amount > 50, then: escalate}\n"
+    async with stage(tmp_path, rules, checks=CheckSettings(audit=audit)) as it:
+        await it.check(amount=1)
+        await it.check(amount=60)
+        async with it.desk.store.reading() as reader:
+            bodies = [json.loads(body) async for page in reader.events() for _, body in page]
+        recorded = [one["data"] for one in bodies if one["type"] == "check.recorded"]
+        assert [one["verdict"] for one in recorded] == events
+        assert (await verified(it.desk)).problems == ()
