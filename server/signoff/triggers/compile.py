@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -97,6 +98,8 @@ class Plan:
     reads: tuple[tuple[str, Path], ...]
     """Variable and path of each value that a condition reads."""
     asks: tuple[tuple[str, Path], ...]
+    signals: tuple[str, ...]
+    """Names of the signals that a condition or an explanation reads."""
     always: tuple[int, ...]
     """Places of the rules without a condition."""
     together: tuple[Together, ...]
@@ -125,6 +128,8 @@ class Glob:
 
     def matches(self, tool: str) -> bool:
         """Say whether a whole tool name fits."""
+        if len(self.pieces) == 1:
+            return tool == self.pieces[0]
         first, *middle, last = self.pieces
         if not (tool.startswith(first) and tool.endswith(last) and len(tool) >= len(first) + len(last)):
             return False
@@ -165,6 +170,12 @@ def _together(rules: tuple[Rule, ...]) -> Iterator[Together]:
             texts.append(flat)
 
 
+@lru_cache(maxsize=1024)
+def matcher(pattern: str) -> Glob:
+    """Return what a tool pattern matches; one without `*` is a whole name."""
+    return Glob(tuple(pattern.split("*")))
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """Which rules apply to which tool; numbers are places in `rules`."""
@@ -202,6 +213,8 @@ class Index:
         conditions = [rule.condition for rule in rules if rule.condition is not None]
         reads = dict.fromkeys(path for condition in conditions for path in condition.reads)
         asks = dict.fromkeys(path for condition in conditions for path in condition.asks)
+        shown = [part for rule in rules for part in rule.explain if isinstance(part, Expression)]
+        named = (path for one in (*conditions, *shown) for path in (*one.reads, *one.asks))
         together = tuple(_together(rules))
         grouped = set(chain.from_iterable(one.numbers for one in together))
         costs = [condition.cost for number in grouped if (condition := rules[number].condition) is not None]
@@ -210,6 +223,7 @@ class Index:
             rules,
             tuple((self.values[path], path) for path in reads),
             tuple((self.presences[path], path) for path in asks),
+            signals=tuple(dict.fromkeys(path[1] for path in named if path[0] == "signals")),
             always=tuple(number for number, rule in enumerate(rules) if rule.condition is None),
             together=together,
             apart=tuple(
@@ -261,7 +275,7 @@ def index_rules(rules: tuple[Rule, ...], *, values: dict[Path, str], presences: 
             continue
         for pattern in rule.trigger.tools:
             if "*" in pattern:
-                globs.append((Glob(tuple(pattern.split("*"))), number))
+                globs.append((matcher(pattern), number))
             else:
                 exact.setdefault(pattern, []).append(number)
     return Index(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signoff.triggers.signals.asks_for_human import AsksForHuman
 from signoff.triggers.signals.destructive import Destructive
+from signoff.triggers.signals.history import Count, Denials, Distinct, Failures, NewTool, Rate, Sum
 from signoff.triggers.signals.minutes_left import MinutesLeft
 from signoff.triggers.signals.personal_data import PersonalData
 from signoff.triggers.signals.repeated_calls import RepeatedCalls
@@ -18,14 +19,21 @@ KINDS: dict[str, type[Signal]] = {
     made.kind(): made
     for made in (
         AsksForHuman,
+        Count,
+        Denials,
         Destructive,
+        Distinct,
+        Failures,
         MinutesLeft,
+        NewTool,
         PersonalData,
+        Rate,
         RepeatedCalls,
         RepeatedErrors,
         Secrets,
         Sentiment,
         SessionLength,
+        Sum,
         WorkingHours,
     )
 }

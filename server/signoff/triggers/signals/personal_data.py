@@ -20,16 +20,25 @@ _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]
 _INTERNATIONAL = re.compile(r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./-]{0,2}\d){6,14}(?!\d)")
 _AMERICAN = re.compile(r"(?<![\w.-])(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}(?![\w-])")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
-_LETTERS_AND_DIGITS = re.compile(r"\b[A-Za-z]{1,6}[0-9][A-Za-z0-9]*+(?:[ -][A-Za-z0-9]{1,4}(?![A-Za-z0-9])){0,8}")
+_LETTERS_AND_DIGITS = re.compile(
+    r"\b[A-Za-z]{1,6}[0-9][A-Za-z0-9]*+(?:[ -][A-Za-z0-9]{1,4}(?![A-Za-z0-9])){0,8}"
+)
 _DIGIT_GROUPS = re.compile(r"(?<![\w.-])\d(?:[ ./-]?\d){7,17}(?:[ -]?[A-Za-z])?(?![\w-])")
-_IP = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)|(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
-_DATE = re.compile(r"\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ]{1,2}(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]{1,2}(?:19|20)\d\d)\b")
+_IP = re.compile(
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)|(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
+)
+_DATE = re.compile(
+    r"\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ]{1,2}(?:\d{1,2}|[A-Za-z]{3,9})[-/. ]{1,2}(?:19|20)\d\d)\b"
+)
 _BORN = re.compile(
     r"\b(?:born|birth|birthday|birthdate|d\.?o\.?b|geboren|geburtsdatum|geburtstag|naissance|née?|nacimiento|nacid[oa]|nascita)\b",
     re.IGNORECASE,
 )
 _BIRTH_FIELD = re.compile(r"birth|\bdob\b|geburt|naissance|nacimiento|nascita|nascimento", re.IGNORECASE)
-_PHONE_FIELD = re.compile(r"phone|mobile|\btel\b|telefon|handy|cellular|\bcell\b|\bfax\b|móvil|telephone|whatsapp|msisdn", re.IGNORECASE)
+_PHONE_FIELD = re.compile(
+    r"phone|mobile|\btel\b|telefon|handy|cellular|\bcell\b|\bfax\b|móvil|telephone|whatsapp|msisdn",
+    re.IGNORECASE,
+)
 _ADDRESS_FIELD = re.compile(r"(?:street|postal|home|shipping|billing|mailing)[_ -]?address|street|strasse|straße|\bzip\b|zip_?code|post_?code|\bplz\b", re.IGNORECASE)  # fmt: skip
 _NAME_FIELD = re.compile(r"(?:first|last|full|sur|given|family|maiden|middle|customer|patient|passenger|holder)[_ -]?names?\b|vorname|nachname|nom_de_famille|apellido", re.IGNORECASE)  # fmt: skip
 _ID_FIELD = re.compile(
@@ -61,8 +70,12 @@ _SPECIAL_WORDS = {
 }  # fmt: skip
 _SPECIAL = {word: kind for kind, words in _SPECIAL_WORDS.items() for word in words.split()}
 _SPECIAL_PATTERN = re.compile(r"[^\W\d_]+")
-_UNION = re.compile(r"\b(?:trade|labou?r|workers'?) union|\bunion (?:member|rep|due|organi[sz])|\bunioni[sz]", re.IGNORECASE)
-_AMBIGUOUS = frozenset({"union", "race", "iris", "conservative", "republican", "democrat", "patient", "church", "medical"})
+_UNION = re.compile(
+    r"\b(?:trade|labou?r|workers'?) union|\bunion (?:member|rep|due|organi[sz])|\bunioni[sz]", re.IGNORECASE
+)
+_AMBIGUOUS = frozenset(
+    {"union", "race", "iris", "conservative", "republican", "democrat", "patient", "church", "medical"}
+)
 """Words that mean other things as well (credit union, race condition): they count as the name of a field only."""
 
 
@@ -97,7 +110,8 @@ def _without_images(bundle: Any) -> list[Any]:
     for key, member in bundle.items():
         if key == "attachments" and isinstance(member, (list, tuple)):
             made += [
-                one.get("name") if str(one.get("media_type", "")).startswith("image/") else one for one in member
+                one.get("name") if str(one.get("media_type", "")).startswith("image/") else one
+                for one in member
             ]
         else:
             made.append({key: member})
@@ -162,7 +176,9 @@ def _by_form(text: str) -> set[str]:
         found |= {kind for kind, holds in STRONG.items() if kind not in found and holds(digits, run[0])}
     if "card_number" in secret_kinds(text):
         found.add("card")
-    if _BORN.search(text) and any(_DATE.search(text, one.start(), one.end() + 60) for one in _few(_BORN, text)):
+    if _BORN.search(text) and any(
+        _DATE.search(text, one.start(), one.end() + 60) for one in _few(_BORN, text)
+    ):
         found.add("date_of_birth")
     special = {_SPECIAL[word] for word in set(_SPECIAL_PATTERN.findall(text.casefold())) & _PLAIN_SPECIAL}
     if _UNION.search(text):
@@ -232,7 +248,9 @@ def _lettered(run: str) -> set[str]:
         found.add("iban")
     if re.match(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D](?![A-Z0-9])", text):
         found.add("uk_nino")
-    if re.match(r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z](?![A-Z0-9])", text) and _is_codice_fiscale(text[:16]):
+    if re.match(r"[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z](?![A-Z0-9])", text) and _is_codice_fiscale(
+        text[:16]
+    ):
         found.add("it_codice_fiscale")
     if re.match(r"[XYZ]\d{7}[A-Z](?![A-Z0-9])", text) and _is_dni(str("XYZ".index(text[0])) + text[1:9]):
         found.add("es_dni")
@@ -259,7 +277,9 @@ def _is_codice_fiscale(text: str) -> bool:
 
 
 def _is_dni(text: str) -> bool:
-    return bool(re.fullmatch(r"\d{8}[A-Z]", text)) and "TRWAGMYFPDXBNJZSQVHLCKE"[int(text[:8]) % 23] == text[8]
+    return (
+        bool(re.fullmatch(r"\d{8}[A-Z]", text)) and "TRWAGMYFPDXBNJZSQVHLCKE"[int(text[:8]) % 23] == text[8]
+    )
 
 
 def _is_nir(text: str) -> bool:
@@ -301,7 +321,11 @@ def _is_bsn(text: str) -> bool:
 
 
 def _is_pesel(text: str) -> bool:
-    if not re.fullmatch(r"\d{11}", text) or not 1 <= int(text[2:4]) % 20 <= 12 or not 1 <= int(text[4:6]) <= 31:
+    if (
+        not re.fullmatch(r"\d{11}", text)
+        or not 1 <= int(text[2:4]) % 20 <= 12
+        or not 1 <= int(text[4:6]) <= 31
+    ):
         return False
     total = sum(int(one) * weight for one, weight in zip(text, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=False))
     return (10 - total % 10) % 10 == int(text[10])
@@ -310,7 +334,9 @@ def _is_pesel(text: str) -> bool:
 STRONG: dict[str, Callable[[str, str], bool]] = {
     "fr_nir": lambda digits, _: _is_nir(digits),
     "es_dni": lambda digits, _: _is_dni(digits),
-    "br_cpf": lambda digits, written: bool(re.match(r"\d{3}\.\d{3}\.\d{3}-\d\d", written)) and _is_cpf(digits),
+    "br_cpf": lambda digits, written: (
+        bool(re.match(r"\d{3}\.\d{3}\.\d{3}-\d\d", written)) and _is_cpf(digits)
+    ),
     "de_tax_id": lambda digits, _: _is_de_tax_id(digits),
 }
 """Numbers whose check digits or way of writing leave little to chance."""

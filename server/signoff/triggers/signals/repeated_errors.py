@@ -17,7 +17,10 @@ from signoff.triggers.signals.signal import Signal
 HEAD, TAIL = 100, 100
 """Characters of an error that are compared, from its beginning and its end; longer ones may count as the same."""
 _MOVING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,40}|0x[0-9a-f]+|\d+(?:[.:,-]\d+)*")
-_ERROR = re.compile(r"""\s*(?:[\[{(<*]*\s*"?(?:\w+\.)*\w{0,60}(?:error|exception|failure)\b|traceback|failed\b|fatal\b)""", re.IGNORECASE)
+_ERROR = re.compile(
+    r"""\s*(?:[\[{(<*]*\s*"?(?:\w+\.)*\w{0,60}(?:error|exception|failure)\b|traceback|failed\b|fatal\b)""",
+    re.IGNORECASE,
+)
 
 
 class RepeatedErrors(Signal):

@@ -26,7 +26,25 @@ MAX_WORDS = 600
 """Words that VADER scores in one evaluation: 12 ms."""
 
 # English to VADER, and something else to those who write German, French, Spanish, Italian, Dutch or Portuguese.
-_SHARED = frozenset({"die", "war", "fun", "mad", "no", "damn", "fan", "fad", "bold", "grave", "fine", "sole", "pain", "super", "ok"})
+_SHARED = frozenset(
+    {
+        "die",
+        "war",
+        "fun",
+        "mad",
+        "no",
+        "damn",
+        "fan",
+        "fad",
+        "bold",
+        "grave",
+        "fine",
+        "sole",
+        "pain",
+        "super",
+        "ok",
+    }
+)
 
 
 @cache

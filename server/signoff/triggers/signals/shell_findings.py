@@ -65,8 +65,12 @@ SYSTEM = re.compile(
     r"/(?:etc|usr|bin|sbin|lib|lib32|lib64|boot|dev|sys|proc|var|opt|srv|run|System|Library|Applications|private/etc)"
     r"(?:/|\Z)|[A-Za-z]:[\\/]?(?:Windows\b.*)?\Z"
 )
-DEVICE = re.compile(r"/dev/(?!null\Z|zero\Z|stdout\Z|stderr\Z|stdin\Z|tty|fd/|u?random\Z|full\Z|tcp/|udp/|shm/)")
-FORK_BOMB = re.compile(r"(?<![^\s;&|(){}])([^\s(){}|;&]{1,40}+)[ \t]{0,9}\(\)\s{0,9}\{\s{0,9}\1\s{0,9}\|\s{0,9}\1\s{0,9}&")
+DEVICE = re.compile(
+    r"/dev/(?!null\Z|zero\Z|stdout\Z|stderr\Z|stdin\Z|tty|fd/|u?random\Z|full\Z|tcp/|udp/|shm/)"
+)
+FORK_BOMB = re.compile(
+    r"(?<![^\s;&|(){}])([^\s(){}|;&]{1,40}+)[ \t]{0,9}\(\)\s{0,9}\{\s{0,9}\1\s{0,9}\|\s{0,9}\1\s{0,9}&"
+)
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
 _MAX_TEXT = 64 * 1024
 """Characters of one command line; documents belong into files."""
@@ -173,7 +177,9 @@ class _Judge:
             elif operator in (">", ">|") and not command.words and not target.text.isdigit():
                 self.note("empties a file")
 
-    def command(self, words: list[Word], command: Command, left: Command | None, *, fed: bool, depth: int) -> None:
+    def command(
+        self, words: list[Word], command: Command, left: Command | None, *, fed: bool, depth: int
+    ) -> None:
         words = _without_assignments(words)
         if not words:
             if fed:
@@ -208,7 +214,9 @@ class _Judge:
         elif base in SQL_CLIENTS:
             self.sql(call)
         else:
-            handler = HANDLERS.get(base) or (HANDLERS["mkfs"] if base.startswith(("mkfs.", "newfs")) else None)
+            handler = HANDLERS.get(base) or (
+                HANDLERS["mkfs"] if base.startswith(("mkfs.", "newfs")) else None
+            )
             if handler is not None:
                 handler(self, call)
             if base in RUNNERS and (base not in CONTAINERS or {"exec", "run"} & set(call.texts)):
@@ -263,7 +271,11 @@ class _Judge:
                 return
             if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word.text) or word.text == "--command":
                 # bash takes further options between -c and the text: sh -c -e 'text'
-                while index < len(call.args) and call.args[index].text[:1] == "-" and not call.args[index].quoted:
+                while (
+                    index < len(call.args)
+                    and call.args[index].text[:1] == "-"
+                    and not call.args[index].quoted
+                ):
                     index += 1
                 self.code(call.args[index : index + 1], call)
                 return
@@ -283,7 +295,9 @@ class _Judge:
             self.note("not understood: a command that another one reads")
 
     def fetched(self, feeds: Iterable[Pipeline]) -> None:
-        names = {command.words[0].text.rpartition("/")[2] for one in feeds for command in one if command.words}
+        names = {
+            command.words[0].text.rpartition("/")[2] for one in feeds for command in one if command.words
+        }
         self.note("curl | sh" if names & FETCHERS else "not understood: code that is computed")
 
     def input(self, call: _Call) -> None:
@@ -326,7 +340,10 @@ class _Judge:
                 (text.startswith("-") and given in options)
                 or any(len(option) == 1 and option.lower() in letters for option in options)
                 or text.lower() in options
-                or (name in ("powershell", "pwsh", "cmd") and not text.lower().endswith((".ps1", ".bat", "-file")))
+                or (
+                    name in ("powershell", "pwsh", "cmd")
+                    and not text.lower().endswith((".ps1", ".bat", "-file"))
+                )
                 or word.computed
             ):
                 self.note(f"not understood: code given to {name}")
@@ -348,7 +365,9 @@ class _Judge:
             for option in options:
                 if word.text == option:
                     words += call.args[place + 1 : place + 2]
-                elif word.text.startswith(option + "=") or (len(option) == 2 and word.text.startswith(option)):
+                elif word.text.startswith(option + "=") or (
+                    len(option) == 2 and word.text.startswith(option)
+                ):
                     words.append(Word(word.text[len(option) :].lstrip("="), computed=word.computed))
         if call.name in ("sqlite3", "duckdb"):
             words += call.operands()[1:]
@@ -431,7 +450,9 @@ def _rm(judge: _Judge, call: _Call) -> None:
 def _chmod(judge: _Judge, call: _Call) -> None:
     deep = call.has("-R") or call.long("--recursive", 5)
     operands = call.operands()
-    mode = next((w.text for w in call.args if re.fullmatch(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXstugo,=+-]*", w.text)), "")
+    mode = next(
+        (w.text for w in call.args if re.fullmatch(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXstugo,=+-]*", w.text)), ""
+    )
     if re.fullmatch(r"[0-7]*[2367]", mode) or re.search(r"(?:^|,)(?:[ug]*[oa][ugoa]*)?[+=][rxXst]*w", mode):
         judge.note("chmod -R 777" if deep else "chmod 777")
     elif deep and operands and operands[0].computed:
@@ -493,16 +514,18 @@ def _writes(judge: _Judge, call: _Call) -> None:
 def _find(judge: _Judge, call: _Call) -> None:
     if call.name == "find" and "-delete" in call.texts:
         judge.note("find -delete")
-    runs = {"-exec", "-execdir", "-ok", "-okdir"} if call.name == "find" else {"-x", "-X", "--exec", "--exec-batch"}
+    runs = (
+        {"-exec", "-execdir", "-ok", "-okdir"}
+        if call.name == "find"
+        else {"-x", "-X", "--exec", "--exec-batch"}
+    )
     index = 0
     while index < len(call.args):
         if call.args[index].text in runs:
             end = index + 1
             while end < len(call.args) and call.args[end].text not in (";", "+"):
                 end += 1
-            judge.command(
-                call.args[index + 1 : end], call.command, call.left, fed=True, depth=call.depth + 1
-            )
+            judge.command(call.args[index + 1 : end], call.command, call.left, fed=True, depth=call.depth + 1)
             index = end
         index += 1
 
@@ -511,7 +534,8 @@ def _git(judge: _Judge, call: _Call) -> None:
     args, index = call.args, 0
     while index < len(args) and args[index].text.startswith("-"):
         if args[index].text in ("-c", "--config-env") and re.match(
-            r"(?i)alias\.|core\.(?:pager|editor|sshcommand|fsmonitor|hookspath)", "".join(call.texts[index + 1 : index + 2])
+            r"(?i)alias\.|core\.(?:pager|editor|sshcommand|fsmonitor|hookspath)",
+            "".join(call.texts[index + 1 : index + 2]),
         ):
             judge.note("not understood: a command in git's settings")
         index += 2 if args[index].text in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
@@ -643,12 +667,17 @@ def _awk(judge: _Judge, call: _Call) -> None:
 def _tar(judge: _Judge, call: _Call) -> None:
     if call.long("--remove-files", 9):
         judge.note("rm of what it packed")
-    if any(text.startswith(("--checkpoint-action", "--to-command", "--use-compress-program")) for text in call.texts):
+    if any(
+        text.startswith(("--checkpoint-action", "--to-command", "--use-compress-program"))
+        for text in call.texts
+    ):
         judge.note("not understood: a command given to tar")
 
 
 def _rsync(judge: _Judge, call: _Call) -> None:
-    if call.long("--delete", 5) or any(text.startswith(("--delete-", "--remove-source")) for text in call.texts):
+    if call.long("--delete", 5) or any(
+        text.startswith(("--delete-", "--remove-source")) for text in call.texts
+    ):
         judge.note("rsync --delete")
 
 

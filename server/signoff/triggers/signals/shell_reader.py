@@ -19,7 +19,9 @@ MAX_TOKENS = 4000
 MAX_DEPTH = 12
 """Commands inside commands: substitutions, and texts given to further shells."""
 
-KEYWORDS = frozenset({"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "coproc"})
+KEYWORDS = frozenset(
+    {"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "coproc"}
+)
 
 _PLAIN = re.compile(r"[^\s;&|()<>'\"\\$`*?\[{#]+|[^\S \t\r\n\f\v]+|#")
 _QUOTED = re.compile(r'[^"\\$`]+')
@@ -30,7 +32,17 @@ _REDIRECT = re.compile(r"<<<|<<-?|<>|>>|>\||>&|<&|<|>|&>>?")
 _ANSI_C = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
-_ANSI_C_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_ANSI_C_LETTERS = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "v": "\v",
+}
 _BLANKS = " \t\r\f\v"
 
 
@@ -325,7 +337,9 @@ class Reader:
             self.budget.spend()
             if character == "\\":
                 after = text[self.at + 1 : self.at + 2]
-                word.text += "" if after == "\n" else after if after in ('"', "\\", "$", "`") else "\\" + after
+                word.text += (
+                    "" if after == "\n" else after if after in ('"', "\\", "$", "`") else "\\" + after
+                )
                 self.at += 2
             else:
                 self._expansion(word, quoted=True)
@@ -410,9 +424,7 @@ class Reader:
         if found is None:
             raise NotUnderstood("a backtick without an end")
         self.at = found.end()
-        inner = Reader(
-            re.sub(r"\\([`\\$])", r"\1", found[1]), self.budget, self.pipelines, self.depth + 1
-        )
+        inner = Reader(re.sub(r"\\([`\\$])", r"\1", found[1]), self.budget, self.pipelines, self.depth + 1)
         inner.read()
         word.computed = True
         word.text += "$()"

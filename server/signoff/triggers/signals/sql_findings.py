@@ -78,8 +78,12 @@ _DANGEROUS_CALLS = frozenset(
     "UTL_HTTP DBMS_SCHEDULER DBMS_JAVA QUERY_TO_XML OPENROWSET OPENQUERY SP_EXECUTESQL PG_RELOAD_CONF "
     "PG_DROP_REPLICATION_SLOT SP_MSFOREACHTABLE SP_RENAME EDIT FTS3_TOKENIZER".split()
 )
-_STATEMENTS = frozenset("SELECT INSERT UPDATE DELETE MERGE DROP TRUNCATE ALTER CREATE GRANT EXEC EXECUTE WITH GO".split())
-_NOT_A_STATEMENT_AFTER = frozenset("ON FOR AFTER BEFORE INSTEAD OF OR TO , . KEY GRANT REVOKE DENY AS".split())
+_STATEMENTS = frozenset(
+    "SELECT INSERT UPDATE DELETE MERGE DROP TRUNCATE ALTER CREATE GRANT EXEC EXECUTE WITH GO".split()
+)
+_NOT_A_STATEMENT_AFTER = frozenset(
+    "ON FOR AFTER BEFORE INSTEAD OF OR TO , . KEY GRANT REVOKE DENY AS".split()
+)
 
 
 def sql_findings(text: str, *, budget: Budget | None = None) -> list[str]:
@@ -300,7 +304,9 @@ def _lead(one: _Statement, lead: str, words: set[str]) -> None:
         one.found.append(f"not understood: code run by {lead}")
         for token in one.tokens:
             if token.kind == "text" and len(token.text) > 5:
-                one.found += [f for f in sql_findings(token.text, budget=one.budget) if not f.startswith("not ")]
+                one.found += [
+                    f for f in sql_findings(token.text, budget=one.budget) if not f.startswith("not ")
+                ]
     elif lead == "ALTER":
         if words & {"USER", "ROLE", "LOGIN"}:
             one.found.append("ALTER ROLE")
@@ -311,8 +317,10 @@ def _lead(one: _Statement, lead: str, words: set[str]) -> None:
         if words & {"SYSTEM", "DATABASE"} and "SET" in words:
             one.found.append("ALTER SYSTEM")
     elif lead == "CREATE":
-        if words & {"FUNCTION", "PROCEDURE", "TRIGGER", "RULE", "EVENT", "EXTENSION", "PACKAGE"} & set(
-            [one.word(at) for at in range(1, 6)]
+        if (
+            words
+            & {"FUNCTION", "PROCEDURE", "TRIGGER", "RULE", "EVENT", "EXTENSION", "PACKAGE"}
+            & set([one.word(at) for at in range(1, 6)])
         ):
             one.found.append("not understood: code that the database keeps")
         if {"USER", "ROLE", "LOGIN"} & {one.word(at) for at in range(1, 4)}:
@@ -340,7 +348,13 @@ def _where(one: _Statement, at: int, verb: str) -> None:
         if token.depth < depth:
             break
         if token.depth == depth and token.kind == "word":
-            if token.text in _STATEMENTS and one.word(end - 1) not in ("UNION", "ALL", "EXCEPT", "INTERSECT", "AS"):
+            if token.text in _STATEMENTS and one.word(end - 1) not in (
+                "UNION",
+                "ALL",
+                "EXCEPT",
+                "INTERSECT",
+                "AS",
+            ):
                 break
             if token.text == "WHERE" and where is None:
                 where = end
@@ -373,7 +387,11 @@ def _is_always_true(condition: list[Token]) -> bool:
 
 def _names_no_column(part: Iterable[Token]) -> bool:
     tokens = list(part)
-    names = [token for token in tokens if token.kind == "name" or (token.kind == "word" and token.text not in _NO_COLUMN)]
+    names = [
+        token
+        for token in tokens
+        if token.kind == "name" or (token.kind == "word" and token.text not in _NO_COLUMN)
+    ]
     if not names:
         return True
     if len(tokens) == 3 and tokens[1].text in ("=", ">=", "<="):
