@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis
+from hypothesis import settings as hypothesis_settings
 from tests._support.clock import HandClock
 
 from signoff.audit.keys import CheckpointSigner, create_keys
@@ -23,10 +23,9 @@ from signoff.domain.people import Agent, SignIn
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
 
-# Both limits measure the machine: the first text that is ever drawn makes Hypothesis read all of Unicode, for seconds
-# where several suites run at once.
-hypothesis.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.load_profile("house")
+# How long an example takes says how busy the machine is, and nothing about the product.
+hypothesis_settings.register_profile("signoff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("signoff")
 
 POLICY = """\
 version: 1
