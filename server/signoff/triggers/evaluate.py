@@ -106,6 +106,49 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
     return _combined(policy, _unsuppressed(enforced), tuple(shadow))
 
 
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One trigger for the action's tool, and what came of it."""
+
+    trigger: Trigger
+    reason: str | None
+    """Why it fired; None where it did not."""
+    values: Mapping[str, Any]
+    """What its condition read, as `Fired.values`."""
+    suppressed_by: tuple[str, ...]
+    """The allow triggers because of which it does not count."""
+
+
+def consider(policy: LoadedPolicy, facts: Facts) -> tuple[Considered, ...]:
+    """Return every trigger for an action's tool, those that did not fire too, in the policy's order.
+
+    What `evaluate` combines into a verdict, one by one; for explanations, not for speed.
+    """
+    plan = policy.index.plan(str(facts.action.get("tool", "")))
+    reading = _read(_Source(policy.signals, facts), plan.reads, plan.asks)
+    known = Values(reading.values)
+    reasons = [
+        MATCHED if rule.condition is None else _holds(rule.condition, reading, policy.index)
+        for rule in plan.rules
+    ]
+    allowing = [
+        rule.trigger
+        for rule, reason in zip(plan.rules, reasons, strict=True)
+        if reason == MATCHED and rule.trigger.then == "allow" and rule.trigger.mode == "enforce"
+    ]
+    return tuple(
+        Considered(
+            rule.trigger,
+            reason,
+            _values(rule, known, policy.index),
+            tuple(one.id for one in allowing if rule.trigger.id in one.suppresses)
+            if reason is not None and rule.trigger.mode == "enforce" and not reason.startswith("error:")
+            else (),
+        )
+        for rule, reason in zip(plan.rules, reasons, strict=True)
+    )
+
+
 def _unsuppressed(enforced: list[tuple[Trigger, Fired]]) -> list[tuple[Trigger, Fired]]:
     """Leave out what a matching allow trigger names; a trigger that failed to evaluate always counts."""
     named = {name for trigger, fired in enforced if fired.then == "allow" for name in trigger.suppresses}
