@@ -7,7 +7,14 @@ holds `serve.lock`, serves the pages and sends the alerts. `opening.py` opens a 
 
 from signoff.app.hosting import host_when_needed, publish, serve
 from signoff.app.hosts import CannotHost, current_host
-from signoff.app.opening import local_user, only_error, open_desk, sqlite_settings, verify_database
+from signoff.app.opening import (
+    local_user,
+    only_error,
+    open_desk,
+    read_database,
+    sqlite_settings,
+    verify_database,
+)
 
 __all__ = [
     "CannotHost",
@@ -17,6 +24,7 @@ __all__ = [
     "only_error",
     "open_desk",
     "publish",
+    "read_database",
     "serve",
     "sqlite_settings",
     "verify_database",

@@ -15,6 +15,7 @@ from signoff.domain.people import Agent
 from signoff.domain.verdict import Verdict
 from signoff.triggers.evaluate import evaluate
 from signoff.triggers.facts import Facts
+from signoff.triggers.load import LoadedPolicy
 
 _NEXT_STEP = {
     "allow": "No approval is needed. Run the action.",
@@ -43,7 +44,11 @@ async def check_triggers(desk: Desk, agent: Agent, action: Action, material: Mat
     """
     check_not_paused(agent)
     facts = facts_of(agent, action.checked(), material.checked(), now=desk.clock.now())
-    policy = desk.policy.current()
+    return judge(desk.policy.current(), facts)
+
+
+def judge(policy: LoadedPolicy, facts: Facts) -> Checked:
+    """Return what a policy says of an action, as its agent is told."""
     verdict = evaluate(policy, facts)
     fired = fired_for_model([one.as_json() for one in verdict.fired], policy)
     return Checked(verdict, tuple(fired), _NEXT_STEP[verdict.outcome])

@@ -15,17 +15,14 @@ Loaded as strictly as the policy: an unknown key, trigger or signal is an error 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
-from signoff.domain.action import Action
-from signoff.domain.bundle import Material, read_action, read_material
 from signoff.domain.errors import InvalidRequest
 from signoff.domain.policy import Line
 from signoff.domain.verdict import Outcome, Urgency, Verdict
@@ -35,19 +32,11 @@ from signoff.triggers.facts import Facts
 from signoff.triggers.fields import meant
 from signoff.triggers.load import LoadedPolicy
 from signoff.triggers.signals.given import with_values
+from signoff.triggers.situations import GivenAgent, GivenSession, Situation, path_of_field
 
 MAX_TABLE_BYTES = 1024 * 1024
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """The time of a case that says none: a Monday at noon, inside anybody's working hours in Europe."""
-
-_STEPS = re.compile(r"[^.\[\]]+")
-
-
-def _instant(text: str) -> str:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("write the offset too, such as 2026-01-05T12:00:00Z")
-    return text
 
 
 class _Part(BaseModel):
@@ -84,33 +73,10 @@ class Expectation(_Part):
     is missing or fails, and is not named here, fails the case: such a test passes for the wrong reason."""
 
 
-class GivenAgent(_Part):
-    """Who asks."""
-
-    id: Annotated[str, Field(strict=True)] = "agt_test"
-    name: Annotated[str, Field(strict=True)] = "test"
-    owner: Annotated[str, Field(strict=True)] | None = None
-
-
-class GivenSession(_Part):
-    """The agent session."""
-
-    id: Annotated[str, Field(strict=True)]
-
-
-class Case(_Part):
-    """One action and what must come of it."""
+class Case(Situation):
+    """One situation and what the policy must say of it."""
 
     name: Line
-    action: dict[str, Any]
-    """As an agent sends it: `tool`, `arguments`, and `server` and `summary` where wanted."""
-    bundle: dict[str, Any] = Field(default_factory=dict)
-    agent: GivenAgent = GivenAgent()
-    session: GivenSession | None = None
-    now: Annotated[str, Field(strict=True), AfterValidator(_instant)] | None = None
-    """RFC 3339 with an offset."""
-    history: dict[str, Any] = Field(default_factory=dict)
-    """The values of signals by name; null is missing. What is not named is computed, and history there is none."""
     expect: Expectation
 
 
@@ -123,8 +89,7 @@ class ReadyCase:
     """A case that can be run."""
 
     case: Case
-    action: Action
-    material: Material
+    facts: Facts
     line: int
     """Where it stands."""
 
@@ -224,12 +189,12 @@ def _nearest(document: Document, path: Path) -> Place:
 def _ready(document: Document, number: int, case: Case) -> ReadyCase | None:
     where: Path = ("cases", number)
     try:
-        action, material = read_action(case.action), read_material(case.bundle)
+        facts = case.facts(now=NOON)
     except InvalidRequest as error:
-        steps = tuple(int(step) if step.isdigit() else step for step in _STEPS.findall(error.field))
-        document.note(_nearest(document, (*where, *steps)), f"{_shown(where)}: {error.message}")
+        place = _nearest(document, (*where, *path_of_field(error.field)))
+        document.note(place, f"{_shown(where)}: {error.message}")
         return None
-    return ReadyCase(case, action, material, document.places[where].line)
+    return ReadyCase(case, facts, document.places[where].line)
 
 
 def _check_names(document: Document, table: _Table, policy: LoadedPolicy) -> None:
@@ -274,15 +239,7 @@ def _check(document: Document, path: Path, name: str, known: Iterable[str], what
 def run_case(policy: LoadedPolicy, ready: ReadyCase) -> Ran:
     """Evaluate one case and compare."""
     case = ready.case
-    facts = Facts(
-        action=ready.action.model_dump(mode="json", exclude_none=True),
-        bundle=ready.material.as_json(),
-        agent=case.agent.model_dump(),
-        session=case.session.model_dump() if case.session else {},
-        now=datetime.fromisoformat(case.now).astimezone(UTC) if case.now else NOON,
-        history=case.history,
-    )
-    verdict = evaluate(with_values(policy, case.history), facts)
+    verdict = evaluate(with_values(policy, case.history), ready.facts)
     return Ran(ready, verdict, tuple(_mismatches(case.expect, verdict)))
 
 
