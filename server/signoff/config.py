@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -32,6 +32,7 @@ from signoff.triggers.load import starter_policy
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
 MAX_CONFIG_BYTES = 64 * 1024
+LONGEST_KEPT = timedelta(days=365)
 LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
 
 
@@ -65,6 +66,25 @@ Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=L
 
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _kept_for(given: Any) -> Any:
+    return timedelta(0) if given == "0s" else read_duration(given, longest=LONGEST_KEPT)
+
+
+class CheckSettings(_Strict):
+    """What is kept of what agents ask: every check, whatever the policy said."""
+
+    keep_documents_for: Annotated[timedelta, BeforeValidator(_kept_for)] = Field(
+        timedelta(days=30),
+        description="How long action and bundle of a check are kept, with secrets masked: `signoff policy replay` and new\n"
+        "history signals look back no further. Ids, digests and verdicts stay. 0s keeps none; at most 365d.",
+    )
+    audit: Literal["none", "fired", "all"] = Field(
+        "none",
+        description="Which checks get an event in the audit log: none, those where a trigger fired, or all. Cases have\n"
+        "their own events in any case.",
+    )
 
 
 class AlertSettings(_Strict):
@@ -125,10 +145,18 @@ class Settings(_Strict):
         description="The audit log's name, as outsiders know it: a URL without a scheme, such as example.com/signoff.\n"
         "Taken once, when the keys are made; a unique one where it is null.",
     )
+    checks: CheckSettings = Field(
+        default_factory=lambda: CheckSettings(),
+        description="What is kept of what agents ask: every check, whatever the policy said.",
+    )
     alerts: AlertSettings = Field(
         default_factory=lambda: AlertSettings(),
         description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
     )
+
+
+GROUPS: dict[str, type[_Strict]] = {"checks": CheckSettings, "alerts": AlertSettings}
+"""Keys that hold a map of further keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +320,9 @@ def default_settings() -> str:
     ]
     for name, field in Settings.model_fields.items():
         lines += [f"# {line}" for line in (field.description or "").split("\n")]
-        if name == "alerts":
-            lines.append("#alerts:")
-            for inner, own in AlertSettings.model_fields.items():
+        if name in GROUPS:
+            lines.append(f"#{name}:")
+            for inner, own in GROUPS[name].model_fields.items():
                 lines += [f"#  # {line}" for line in (own.description or "").split("\n")]
                 lines.append(f"#  {inner}: {_yaml(own.default)}")
         else:
@@ -325,7 +353,8 @@ def _tuples(value: dict[str, Any]) -> dict[str, Any]:
 def _said(where: tuple[str | int, ...], kind: str, message: str) -> str:
     name = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
-        known = AlertSettings.model_fields if where[:1] == ("alerts",) else Settings.model_fields
+        group = GROUPS.get(str(where[0])) if len(where) > 1 else None
+        known = (group or Settings).model_fields
         return f"there is no key {name}{meant(str(where[-1]), known)}"
     said = {
         "int_type": "must be a whole number",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import secrets
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -193,7 +194,8 @@ class _House:
                     raise Forbidden("This agent is no longer known here. Stop, and tell the user.")
                 return known
 
-            self._door = module.Door(desk, identify)
+            # One process serves one agent over one pipe: that is its session.
+            self._door = module.Door(desk, identify, session=f"ses_{secrets.token_hex(16)}")
             self._opened.set()
             await self._closed.wait()
 

@@ -15,9 +15,10 @@ from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, crea
 from signoff.audit.report import Report
 from signoff.audit.verify import verify_log
 from signoff.config import Config, Home
+from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
-from signoff.desk.policies import note_current_policy
+from signoff.desk.record import CheckSettings
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
@@ -56,9 +57,10 @@ async def open_desk(
                 settings=_desk_settings(config),
             )
             await _check_anchors(config.home, store, keys)
-            await note_current_policy(desk)
-            await _add_first_person(desk)
-            yield desk
+            async with desk.recorder.running():
+                await note_current_policy(desk)
+                await _add_first_person(desk)
+                yield desk
     except BaseExceptionGroup as group:
         raise only_error(group) from None
 
@@ -91,6 +93,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         case_sign_in_valid_for=settings.case_sign_in_valid_for,
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
+        checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
     )
 
 

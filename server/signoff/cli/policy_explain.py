@@ -228,8 +228,8 @@ def _explain_file(path: Path, policy_file: Path, reader_is: str, role: str | Non
     from signoff.domain.clock import SystemClock
     from signoff.triggers.evaluate import consider
     from signoff.triggers.explain import demands
+    from signoff.triggers.given import with_values
     from signoff.triggers.load import load_policy
-    from signoff.triggers.signals.given import with_values
 
     policy = load_policy(read_text(policy_file), source=str(policy_file))
     facts = _situation(path).facts(now=SystemClock().now())

@@ -30,7 +30,7 @@ WORDS = {"allow": "go ahead", "escalate": "wait for a person", "deny": "are refu
 _WOULD = {"allow": "would go ahead", "escalate": "would wait for a person", "deny": "would be refused"}
 
 
-class Since(click.ParamType):
+class Since(click.ParamType[datetime | timedelta]):
     """A date, or how long ago."""
 
     name = "when"
@@ -129,7 +129,7 @@ def replay(
     compared = f"under {against}" if against else "as they were decided then"
     show_tally(tally, policy, label=str(file), compared=compared, before=other)
     if erased:
-        click.echo(f"\n{erased} more cannot be replayed: what the agent sent was erased.")
+        click.echo(f"\n{erased} more cannot be replayed: what the agent sent is kept no more.")
 
 
 async def _replay(asked: _Asked, policy: LoadedPolicy, spool: IO[str]) -> tuple[Tally, int]:
@@ -138,11 +138,20 @@ async def _replay(asked: _Asked, policy: LoadedPolicy, spool: IO[str]) -> tuple[
 
     now, before = Judge(policy), None if asked.against is None else Judge(asked.against)
     tally, erased = Tally(), 0
+    since = asked.since
+    # What was asked shortly before counts in the windows of the first actions.
+    back = max(one.looks_back for one in (now, before) if one is not None)
+    start = None if since is None else since - back
     with progress("Replaying") as on_progress:
-        async with aclosing(_source(asked, on_progress)) as source:
+        async with aclosing(_source(asked, start, on_progress)) as source:
             async for one in source:
                 if one is None:
                     erased += 1
+                    continue
+                if since is not None and one.timed and one.facts.now < since:
+                    now.say(one)
+                    if before is not None:
+                        before.say(one)
                     continue
                 try:
                     compared = compare(one, now, before)
@@ -158,20 +167,22 @@ async def _replay(asked: _Asked, policy: LoadedPolicy, spool: IO[str]) -> tuple[
     return tally, erased
 
 
-async def _source(asked: _Asked, on_progress: Callable[[int, int], None]) -> AsyncGenerator[Recorded | None]:
+async def _source(
+    asked: _Asked, start: datetime | None, on_progress: Callable[[int, int], None]
+) -> AsyncGenerator[Recorded | None]:
     from signoff.app import read_database
-    from signoff.desk.recorded import recorded_cases
+    from signoff.desk.recorded import count_recorded, recorded
 
     if asked.runs is not None:
-        for one in read_runs(asked.runs, asked.since, on_progress):
+        for one in read_runs(asked.runs, start, on_progress):
             yield one
         return
     async with read_database(asked.home.database) as reader:
-        total, done = await reader.count_cases(), 0
-        async with aclosing(recorded_cases(reader, since=asked.since)) as cases:
+        total, done = await count_recorded(reader), 0
+        async with aclosing(recorded(reader, since=start)) as cases:
             async for one in cases:
                 done += 1
-                on_progress(done, total)
+                on_progress(min(done, total), total)
                 yield one
         on_progress(total, total)
 
@@ -265,7 +276,7 @@ def _show_changes(tally: Tally) -> None:
     moves = [
         f"{abs(change):,} {'more' if change > 0 else 'fewer'} {_WOULD[outcome]}"
         for outcome in ("escalate", "allow", "deny")
-        if (change := tally.now(outcome) - tally.before(outcome))  # type: ignore[arg-type]
+        if (change := tally.now(outcome) - tally.before(outcome))
     ]
     share = tally.changed / tally.total
     click.echo(click.style((", ".join(moves) or "As many of each as before") + ".", bold=True))

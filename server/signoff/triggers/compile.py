@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from signoff.domain.policy import Trigger
 from signoff.triggers.expression import Expression
@@ -31,6 +32,8 @@ class Plan:
     reads: tuple[tuple[str, Path], ...]
     """Variable and path of each value that a condition reads."""
     asks: tuple[tuple[str, Path], ...]
+    signals: tuple[str, ...]
+    """Names of the signals that a condition or an explanation reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Glob:
 
     def matches(self, tool: str) -> bool:
         """Say whether a whole tool name fits."""
+        if len(self.pieces) == 1:
+            return tool == self.pieces[0]
         first, *middle, last = self.pieces
         if not (tool.startswith(first) and tool.endswith(last) and len(tool) >= len(first) + len(last)):
             return False
@@ -55,6 +60,12 @@ class Glob:
                 return False
             at = found + len(piece)
         return True
+
+
+@lru_cache(maxsize=1024)
+def matcher(pattern: str) -> Glob:
+    """Return what a tool pattern matches; one without `*` is a whole name."""
+    return Glob(tuple(pattern.split("*")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,13 @@ class Index:
         conditions = [rule.condition for rule in rules if rule.condition is not None]
         reads = dict.fromkeys(path for condition in conditions for path in condition.reads)
         asks = dict.fromkeys(path for condition in conditions for path in condition.asks)
+        shown = [part for rule in rules for part in rule.explain if isinstance(part, Expression)]
+        named = (path for one in (*conditions, *shown) for path in (*one.reads, *one.asks))
         return Plan(
             rules,
             tuple((self.values[path], path) for path in reads),
             tuple((self.presences[path], path) for path in asks),
+            tuple(dict.fromkeys(path[1] for path in named if path[0] == "signals")),
         )
 
 
@@ -112,7 +126,7 @@ def index_rules(rules: tuple[Rule, ...], *, values: dict[Path, str], presences: 
             continue
         for pattern in rule.trigger.tools:
             if "*" in pattern:
-                globs.append((Glob(tuple(pattern.split("*"))), number))
+                globs.append((matcher(pattern), number))
             else:
                 exact.setdefault(pattern, []).append(number)
     return Index(

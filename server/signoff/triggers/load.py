@@ -21,6 +21,7 @@ from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
 from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
 from signoff.triggers.fields import Kind, canonical_path, meant
+from signoff.triggers.signals.history import Definition, HistorySignal
 from signoff.triggers.signals.kinds import KINDS
 from signoff.triggers.signals.signal import Signal
 
@@ -48,6 +49,16 @@ class LoadedPolicy:
     with the file can check it with sha256sum, and a changed comment is another version."""
     source: str
     """What messages call it, usually the file's name."""
+    history: Mapping[str, Definition] = field(default_factory=dict)
+    """What the declared history signals count, by the signal's name."""
+
+    def needs_history(self, tool: str) -> bool:
+        """Say whether an action of a tool is counted by a signal, or judged by one that counts."""
+        if not self.history:
+            return False
+        return any(name in self.history for name in self.index.plan(tool).signals) or any(
+            one.counts_tool(tool) for one in self.history.values()
+        )
 
 
 def starter_policy() -> str:
@@ -100,7 +111,8 @@ def examine_policy(text: str, *, source: str) -> LoadedPolicy | list[Problem]:
     index = loading.rules(policy)
     if document.problems:
         return _ordered(document.problems)
-    return LoadedPolicy(policy, index, signals, text, sha256(text.encode("utf-8")), source)
+    history = {name: one.definition for name, one in signals.items() if isinstance(one, HistorySignal)}
+    return LoadedPolicy(policy, index, signals, text, sha256(text.encode("utf-8")), source, history)
 
 
 def _ordered(problems: list[Problem]) -> list[Problem]:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+from signoff.domain.action import action_digest
 from signoff.domain.verdict import Outcome
 from signoff.triggers.evaluate import evaluate
 from signoff.triggers.facts import Facts
+from signoff.triggers.given import with_values
 from signoff.triggers.load import LoadedPolicy
-from signoff.triggers.signals.given import with_values
+from signoff.triggers.windows import MemoryWindows
 
+Ended = Literal["waiting", "approved", "modified", "rejected", "expired", "cancelled"]
 VERDICTS: tuple[Outcome, ...] = ("allow", "escalate", "deny")
 
 
@@ -43,8 +46,10 @@ class Recorded:
     """What the policy of the time said; None where that was not recorded."""
     requested: bool
     """Whether the agent asked for a person, and not only what the policy says."""
-    ended: str | None = None
-    """What people made of it: approved, modified, rejected, expired, cancelled, pending; None where nobody was asked."""
+    action_digest: str | None = None
+    """Of the action as it was asked about, where that is known: in `facts` secrets are masked."""
+    ended: Ended | None = None
+    """What people made of it; None where nobody was asked."""
     ended_at: datetime | None = None
     failed_at: datetime | None = None
     """When the action was reported as failed, or as ended unknown."""
@@ -58,17 +63,36 @@ class Judge:
     def __init__(self, policy: LoadedPolicy) -> None:
         """Begin with an empty history."""
         self.policy = policy
+        self._windows = MemoryWindows(policy)
+
+    @property
+    def looks_back(self) -> timedelta:
+        """Return how much of what was asked before counts for an action."""
+        return self._windows.longest
 
     def say(self, one: Recorded) -> Said:
         """Return what the policy says of an action, after those it was asked about before."""
+        facts, digest = one.facts, ""
+        if self.policy.history:
+            digest = one.action_digest or _digest(facts)
+            facts = replace(facts, history=self._windows.values(facts, digest))
         given = {name: value for name, value in one.given.items() if name in self.policy.signals}
-        policy = with_values(self.policy, given) if given else self.policy
-        verdict = evaluate(policy, one.facts)
+        verdict = evaluate(with_values(self.policy, given) if given else self.policy, facts)
         outcome = verdict.outcome
         # An agent that asks for a person gets one, unless a trigger allows the action in so many words.
         if one.requested and outcome == "allow" and not verdict.explicitly_allowed:
             outcome = "escalate"
+        if self.policy.history:
+            ended = "approved" if one.ended == "modified" else one.ended
+            self._windows.enter(
+                facts, digest, outcome, ended=ended, ended_at=one.ended_at, failed_at=one.failed_at
+            )
         return Said(outcome, frozenset(fired.trigger for fired in verdict.fired))
+
+
+def _digest(facts: Facts) -> str:
+    action = facts.action
+    return action_digest(action["tool"], action["arguments"], server=action.get("server"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +167,11 @@ class Tally:
         return sum(count for (old, new), count in self.pairs.items() if old != new)
 
     @property
-    def days(self) -> float | None:
-        """Return how many days the actions span, one at least; None where their times are not all known."""
+    def days(self) -> int | None:
+        """Return on how many days, first to last, the actions lie; None where their times are not all known."""
         if self.first is None or self.last is None or self.untimed:
             return None
-        return max((self.last - self.first) / timedelta(days=1), 1.0)
+        return (self.last.date() - self.first.date()).days + 1
 
     def triggers(self) -> list[tuple[str, int, int]]:
         """Return id, fired before, fires now of every trigger that fired, the greatest change first."""

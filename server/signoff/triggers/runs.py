@@ -9,7 +9,6 @@ Only `action` is needed. The lines stand in the order of time, or signals over h
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from pydantic import ValidationError
 
@@ -17,7 +16,7 @@ from signoff.domain.bundle import invalid_request
 from signoff.domain.canonical import parse_json
 from signoff.domain.errors import InvalidRequest
 from signoff.domain.verdict import Outcome
-from signoff.triggers.replay import Recorded, Said
+from signoff.triggers.replay import Ended, Recorded, Said
 from signoff.triggers.situations import Instant, Situation
 
 UNTIMED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,7 +33,7 @@ class Run(Situation):
     """The triggers that fired then."""
     requested: bool = False
     """Whether the agent asked for a person, which then is asked though no trigger fires."""
-    people: Literal["approved", "modified", "rejected", "expired", "cancelled", "pending"] | None = None
+    people: Ended | None = None
     """What people made of it."""
     failed: bool = False
     """Whether the action was run and failed."""

@@ -30,8 +30,8 @@ from signoff.triggers.document import Document, Path, Place, Problem, read_docum
 from signoff.triggers.evaluate import MATCHED, evaluate
 from signoff.triggers.facts import Facts
 from signoff.triggers.fields import meant
+from signoff.triggers.given import with_values
 from signoff.triggers.load import LoadedPolicy
-from signoff.triggers.signals.given import with_values
 from signoff.triggers.situations import GivenAgent, GivenSession, Situation, path_of_field
 
 MAX_TABLE_BYTES = 1024 * 1024
