@@ -241,17 +241,18 @@ class History(Windows):
 
     async def enter(self, seq: int, entry: Entry, *, at: datetime, counts: bool) -> None:
         """Enter an ask in a series; nothing where it is in already."""
-        row = {
+        at_us = to_us(at)
+        row: dict[str, Any] = {
             "asked": seq,
             "series": entry.series,
-            "at_us": to_us(at),
+            "at_us": at_us,
             "counting": entry.counting,
             "value": format(entry.value, "f"),
             "mark": entry.mark,
             "stands": 0,
         }
         if await self._q.add_entry(self._connection, **row) is not None and counts:
-            await self._on({**row, "counted": 0}, row["at_us"])
+            await self._on({**row, "counted": 0}, at_us)
 
     async def drop_old(self, before: datetime, most: int) -> int:
         """Forget entries that no window reaches any more, a batch of them, and return how many there were."""
