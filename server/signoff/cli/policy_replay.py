@@ -218,9 +218,8 @@ def _case_line(compared: Compared) -> str:
     from signoff.domain.characters import one_line
 
     tool = one_line(str(compared.one.facts.action["tool"]))
-    because = [f"+{name}" for name in compared.added] + [f"-{name}" for name in compared.gone]
     ended = f"  [{compared.one.ended}]" if compared.one.ended else ""
-    why = f"  {' '.join(because)}" if because else "  no trigger fires"
+    why = f"  {' '.join(compared.because) or 'no trigger fires'}"
     return f"{compared.one.id}  {tool}  {compared.before.outcome} → {compared.now.outcome}{why}{ended}\n"
 
 
@@ -232,8 +231,7 @@ def _case_json(compared: Compared) -> str:
         "at": one.facts.now.isoformat() if one.timed else None,
         "before": compared.before.outcome,
         "now": compared.now.outcome,
-        "fires_now": compared.added,
-        "fired_before": compared.gone,
+        "because": compared.because,
         "people": one.ended,
     }
     return json.dumps(made, ensure_ascii=False) + "\n"
@@ -259,9 +257,11 @@ def _show_verdicts(tally: Tally, *, label: str, compared: str) -> None:
 
     when = ""
     if tally.days is not None and tally.first is not None and tally.last is not None:
-        days = max(round(tally.days), 1)
-        when = f" of {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d} ({days} day{'' if days == 1 else 's'})"
-    click.echo(f"{_count(tally.total, 'action')}{when}: now under {label}, before {compared}\n")
+        days = tally.days
+        when = f", {tally.first:%Y-%m-%d} to {tally.last:%Y-%m-%d} ({days} day{'' if days == 1 else 's'})"
+    click.echo(click.style(f"{_count(tally.total, 'action')}{when}", bold=True))
+    click.echo(f"  before  {compared}")
+    click.echo(f"  now     under {label}\n")
     click.echo(click.style(f"  {'':<20}{'before':>9}{'now':>9}{'change':>9}", dim=True))
     for outcome in VERDICTS:
         old, new = tally.before(outcome), tally.now(outcome)

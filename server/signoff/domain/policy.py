@@ -25,6 +25,7 @@ MAX_APPROVALS = 10
 MAX_EXPRESSION_CHARS = 2000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PLAIN = r"[^\x00-\x1f\x7f]"
 _MASK_STEP = r"(?:[A-Za-z_][A-Za-z0-9_-]*|\*)(?:\[\*\])*"
 
 
@@ -98,7 +99,9 @@ Id = Annotated[
     str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(_id)
 ]
 Line = Annotated[
-    str, Field(strict=True, max_length=200, json_schema_extra={"pattern": r"\S"}), AfterValidator(_line)
+    str,
+    Field(strict=True, max_length=200, json_schema_extra={"pattern": rf"^{_PLAIN}*\S{_PLAIN}*$"}),
+    AfterValidator(_line),
 ]
 Expression = Annotated[str, Field(strict=True, min_length=1)]
 Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_pattern)]

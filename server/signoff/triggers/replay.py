@@ -30,6 +30,8 @@ class Said:
     outcome: Outcome
     fired: frozenset[str]
     """Ids of the enforced triggers that fired."""
+    deciding: frozenset[str] = frozenset()
+    """Those of them that alone would have given this verdict; empty where nobody recorded it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,11 @@ class Judge:
             self._windows.enter(
                 facts, digest, outcome, ended=ended, ended_at=one.ended_at, failed_at=one.failed_at
             )
-        return Said(outcome, frozenset(fired.trigger for fired in verdict.fired))
+        return Said(
+            outcome,
+            frozenset(fired.trigger for fired in verdict.fired),
+            frozenset(fired.trigger for fired in verdict.fired if fired.then == outcome),
+        )
 
 
 def _digest(facts: Facts) -> str:
@@ -109,14 +115,17 @@ class Compared:
         return self.before.outcome != self.now.outcome
 
     @property
-    def added(self) -> tuple[str, ...]:
-        """Return the triggers that fire now and did not."""
-        return tuple(sorted(self.now.fired - self.before.fired))
+    def because(self) -> tuple[str, ...]:
+        """Return the triggers that make the difference.
 
-    @property
-    def gone(self) -> tuple[str, ...]:
-        """Return the triggers that fired and do not now."""
-        return tuple(sorted(self.before.fired - self.now.fired))
+        `+new` fires now and did not, `-old` fired and does not; a bare id did before too and now decides otherwise.
+        """
+        if VERDICTS.index(self.now.outcome) > VERDICTS.index(self.before.outcome):
+            found = [f"+{name}" if name not in self.before.fired else name for name in self.now.deciding]
+        else:
+            found = [f"-{name}" for name in self.before.fired - self.now.fired]
+            found.extend(self.now.deciding & self.before.fired)
+        return tuple(sorted(found))
 
 
 @dataclass(slots=True)

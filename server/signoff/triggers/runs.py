@@ -9,8 +9,9 @@ Only `action` is needed. The lines stand in the order of time, or signals over h
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from signoff.domain.bundle import invalid_request
 from signoff.domain.canonical import parse_json
@@ -26,6 +27,8 @@ UNTIMED = datetime(2000, 1, 1, tzinfo=UTC)
 class Run(Situation):
     """A line."""
 
+    id: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
+    """What people call it; file and line where it is left out."""
     at: Instant | None = None
     verdict: Outcome | None = None
     """What the policy of the time said."""
@@ -47,7 +50,7 @@ def read_run(line: bytes, *, id: str) -> Recorded:
     """Read a line.
 
     Args:
-        id: What people call it.
+        id: What people call it, unless it says so itself.
 
     Raises:
         RunInvalid: It is no such line.
@@ -61,7 +64,7 @@ def read_run(line: bytes, *, id: str) -> Recorded:
     except InvalidRequest as error:
         raise RunInvalid(error.message) from None
     return Recorded(
-        id=id,
+        id=run.id or id,
         facts=facts,
         timed=at is not None,
         said=None if run.verdict is None else Said(run.verdict, frozenset(run.triggers)),
