@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests._support.cases import answer, verified
 from tests._support.clock import HandClock
+from tests._support.processes import Player, player, players
 
 from signoff.audit.keys import CheckpointSigner, create_keys
 from signoff.desk.check import Checked, check_triggers
@@ -34,8 +35,8 @@ from signoff.desk.request import request_approval
 from signoff.domain.action import Action
 from signoff.domain.asked import Asked
 from signoff.domain.bundle import Material
-from signoff.domain.decision import Answer
 from signoff.domain.clock import from_text
+from signoff.domain.decision import Answer
 from signoff.domain.errors import SignoffError, StoreUnavailable
 from signoff.domain.ids import new_id
 from signoff.domain.people import Agent, SignIn
@@ -727,12 +728,10 @@ async def test_without_a_store_a_counted_check_is_refused_and_others_until_the_l
         part = it.policy_path.with_suffix(".part")
         part.write_text("version: 1\ntriggers: []\n", encoding="utf-8")
         part.rename(it.policy_path)
-        answered = 0
+        for amount in range(100):
+            await it.check("read", amount=amount)
         with pytest.raises(StoreUnavailable):
-            while True:
-                await it.check("read", amount=answered)
-                answered += 1
-        assert answered == 100
+            await it.check("read", amount=100)
         monkeypatch.setattr(it.desk.store, "write", write)
         await it.check("read", amount=100)
         assert len(await it.asked()) == 101
@@ -753,3 +752,40 @@ async def test_checks_stand_in_the_log_where_the_settings_want_it(
         recorded = [one["data"] for one in bodies if one["type"] == "check.recorded"]
         assert [one["verdict"] for one in recorded] == events
         assert (await verified(it.desk)).problems == ()
+
+
+# Other processes on the same database
+
+BUDGET = policy(TOTAL, "  - {id: limit, when: signals.total > 30, then: escalate}\n")
+
+
+async def test_two_processes_that_ask_at_once_never_pass_a_limit_together(tmp_path: Path) -> None:
+    async with stage(tmp_path, BUDGET):
+        pass
+    heard: list[list[Any]] = []
+    with anyio.fail_after(30):
+        async with players(2, tmp_path, "check", "25") as both, anyio.create_task_group() as tasks:
+
+            async def play_out(one: Player) -> None:
+                await one.go()
+                heard.append(await one.hear_all())
+
+            for one in both:
+                tasks.start_soon(play_out, one)
+    assert [len(one) for one in heard] == [25, 25]
+    assert sorted(heard[0] + heard[1]) == ["allow"] * 30 + ["escalate"] * 20
+
+
+async def test_a_process_that_is_killed_has_recorded_every_check_that_it_answered(tmp_path: Path) -> None:
+    async with stage(tmp_path, BUDGET):
+        pass
+    with anyio.fail_after(30):
+        async with player(tmp_path, "check", "1000000") as one:
+            await one.go()
+            answered = [await one.hear() for _ in range(20)]
+            await one.kill()
+            answered += await one.hear_all()
+    async with stage(tmp_path, BUDGET) as it:
+        assert len(await it.asked()) in (len(answered), len(answered) + 1)
+        await it.check(amount=1)
+        assert await it.seen() == {"total": len(await it.asked())}

@@ -193,3 +193,14 @@ async def verify_database(
     """
     async with open_snapshot(path) as reader:
         return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
+
+
+@asynccontextmanager
+async def read_database(path: Path) -> AsyncGenerator[Reader]:
+    """Open a database as it stands now, for reading only; nothing is written and no server is needed.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        yield reader

@@ -1,4 +1,4 @@
-"""The policy file, checked before it counts, and the versions of it that counted."""
+"""The policy file: checked, tested, explained and tried on what happened, before it counts; and its earlier versions."""
 
 from __future__ import annotations
 
@@ -8,41 +8,17 @@ import click
 
 from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
 
-policy = Commands("policy", help="The triggers: check a policy file, get an earlier one back.")
-
-
-@policy.command("check")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
-@click.option("--current", is_flag=True, help="Check the policy of the home instead of FILE.")
-@with_home
-@examples("signoff policy check policy.yaml", "signoff policy check --current")
-def check(file: Path | None, current: bool, home: Path | None) -> None:
-    """Check a policy FILE and print every problem as file:line:column.
-
-    Exit code 0: it can be used. 1: it has problems, and nothing would be decided by it.
-    """
-    from signoff.domain.errors import PolicyInvalid
-    from signoff.triggers.watch import PolicyFile
-
-    if (file is None) != current:
-        raise click.UsageError("Name one FILE, or --current.")
-    if file is None:
-        from signoff.config import check_policy_kept, create_home, find_home
-
-        found = find_home(home)
-        create_home(found)
-        check_policy_kept(found)
-        file = found.policy_file
-    try:
-        loaded = PolicyFile(file).current()
-    except PolicyInvalid as error:
-        for problem in error.problems:
-            click.echo(problem)
-        count = len(error.problems)
-        raise Failure(f"{file} has {count} problem{'s' if count != 1 else ''}.") from None
-    triggers = loaded.policy.triggers
-    shadow = sum(trigger.mode == "shadow" for trigger in triggers)
-    click.echo(f"{file}: {len(triggers)} triggers ({shadow} in shadow mode), {loaded.digest}")
+policy = Commands(
+    "policy",
+    help="The triggers: check, test, explain and replay a policy file, or get an earlier one back.",
+    found_in={
+        "check": "signoff.cli.policy_check",
+        "test": "signoff.cli.policy_test",
+        "explain": "signoff.cli.policy_explain",
+        "replay": "signoff.cli.policy_replay",
+        "schema": "signoff.cli.policy_check",
+    },
+)
 
 
 @policy.command("starters")

@@ -18,6 +18,7 @@ from signoff.domain.people import Agent
 from signoff.domain.verdict import Verdict
 from signoff.store.unit import Unit
 from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy
 
 _NEXT_STEP = {
@@ -63,6 +64,15 @@ async def check_triggers(
         now = desk.clock.now()
         verdict = evaluate(policy, ask.facts(now))
         await desk.recorder.later(Heard(ask, policy, verdict, now))
+    return _told(policy, verdict)
+
+
+def judge(policy: LoadedPolicy, facts: Facts) -> Checked:
+    """Return what a policy says of an action, as its agent would be told; nothing is recorded."""
+    return _told(policy, evaluate(policy, facts))
+
+
+def _told(policy: LoadedPolicy, verdict: Verdict) -> Checked:
     fired = fired_for_model([one.as_json() for one in verdict.fired], policy)
     return Checked(verdict, tuple(fired), _NEXT_STEP[verdict.outcome])
 

@@ -7,6 +7,7 @@ trigger fire, and nothing that an agent sends can make an allow trigger allow by
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -60,6 +61,46 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
         else:
             enforced.append((rule.trigger, fired))
     return _combined(policy, _unsuppressed(enforced), tuple(shadow))
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One trigger for the action's tool, and what came of it."""
+
+    trigger: Trigger
+    reason: str | None
+    """Why it fired; None where it did not."""
+    values: Mapping[str, Any]
+    """What its condition read, as `Fired.values`."""
+    suppressed_by: tuple[str, ...]
+    """The allow triggers because of which it does not count."""
+
+
+def consider(policy: LoadedPolicy, facts: Facts) -> tuple[Considered, ...]:
+    """Return every trigger for an action's tool, those that did not fire too, in the policy's order.
+
+    What `evaluate` combines into a verdict, one by one; for explanations, not for speed.
+    """
+    plan = policy.index.plan(str(facts.action.get("tool", "")))
+    reading = read(Source(policy.signals, facts), plan.reads, plan.asks)
+    reasons = _reasons(plan, reading, policy.index)
+    valued = values_of(plan.rules, policy.index, reading)
+    allowing = [
+        rule.trigger
+        for rule, reason in zip(plan.rules, reasons, strict=True)
+        if reason == MATCHED and rule.trigger.then == "allow" and rule.trigger.mode == "enforce"
+    ]
+    return tuple(
+        Considered(
+            rule.trigger,
+            reason,
+            values,
+            tuple(one.id for one in allowing if rule.trigger.id in one.suppresses)
+            if reason is not None and rule.trigger.mode == "enforce" and not reason.startswith("error:")
+            else (),
+        )
+        for rule, reason, values in zip(plan.rules, reasons, valued, strict=True)
+    )
 
 
 def _reasons(plan: Plan, reading: Reading, index: Index) -> list[str | None]:

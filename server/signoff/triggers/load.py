@@ -70,42 +70,47 @@ def load_policy(text: str, *, source: str) -> LoadedPolicy:
     Raises:
         PolicyInvalid: Lists every problem as `source:line:column: where: what is wrong`, in the file's order.
     """
+    found = examine_policy(text, source=source)
+    if isinstance(found, LoadedPolicy):
+        return found
+    lines = [
+        f"{source}:{problem.line}:{problem.column}: {problem.message}" for problem in found[:MAX_PROBLEMS]
+    ]
+    if len(found) > MAX_PROBLEMS:
+        lines.append(f"{source}: and {len(found) - MAX_PROBLEMS} more problems")
+    raise PolicyInvalid(source, lines)
+
+
+def examine_policy(text: str, *, source: str) -> LoadedPolicy | list[Problem]:
+    """Return a policy from its text, or everything that is wrong with it, in the file's order."""
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise PolicyInvalid(source, [f"{source}:1:1: the text is not valid Unicode"]) from None
+        return [Problem(1, 1, "the text is not valid Unicode")]
     if size > MAX_POLICY_BYTES:
-        raise PolicyInvalid(
-            source, [f"{source}:1:1: {size} bytes, at most {MAX_POLICY_BYTES}; use fewer triggers"]
-        )
+        return [Problem(1, 1, f"{size} bytes, at most {MAX_POLICY_BYTES}; use fewer triggers")]
     document = read_document(text)
     if not isinstance(document.value, dict):
-        if document.problems:
-            raise _invalid(source, document.problems)
-        raise PolicyInvalid(source, [f"{source}:1:1: a policy is a map that begins with 'version: 1'"])
+        return _ordered(document.problems) or [
+            Problem(1, 1, "a policy is a map that begins with 'version: 1'")
+        ]
     _keep_conditions_as_text(document)
     loading = _Loading(text, document)
     signals = loading.signals()
     policy = loading.models()
     if policy is None:
         loading.check_conditions()
-        raise _invalid(source, document.problems)
+        return _ordered(document.problems)
     loading.check_names(policy)
     index = loading.rules(policy)
     if document.problems:
-        raise _invalid(source, document.problems)
+        return _ordered(document.problems)
     history = {name: one.definition for name, one in signals.items() if isinstance(one, HistorySignal)}
     return LoadedPolicy(policy, index, signals, text, sha256(text.encode("utf-8")), source, history)
 
 
-def _invalid(source: str, problems: Iterable[Problem]) -> PolicyInvalid:
-    ordered = sorted(problems, key=lambda problem: (problem.line, problem.column))
-    lines = [
-        f"{source}:{problem.line}:{problem.column}: {problem.message}" for problem in ordered[:MAX_PROBLEMS]
-    ]
-    if len(ordered) > MAX_PROBLEMS:
-        lines.append(f"{source}: and {len(ordered) - MAX_PROBLEMS} more problems")
-    return PolicyInvalid(source, lines)
+def _ordered(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
 def _keep_conditions_as_text(document: Document) -> None:

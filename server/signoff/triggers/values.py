@@ -16,7 +16,7 @@ from signoff.domain.canonical import MAX_INT
 from signoff.domain.clock import to_text
 from signoff.domain.secrets import mask_secrets
 from signoff.triggers.expression import Expression
-from signoff.triggers.fields import Path, path_text
+from signoff.triggers.fields import Path, canonical_path, path_text
 
 MAX_VALUES = 12
 """Values that one trigger shows; a condition that reads more is explained by its first ones."""
@@ -46,15 +46,17 @@ class Values:
     ) -> dict[str, Any]:
         """Return what a condition read, by path; what the agent did not send is left out, `has(path)` says so."""
         made: dict[str, Any] = {}
+        read: set[Path] = set()
         for path in condition.reads:
             name = variables[path]
             if name in self._known and len(made) < MAX_VALUES:
                 if name not in self._brief:
                     self._brief[name] = brief(self._known[name], self._room)
                 made[path_text(path)] = self._brief[name]
+                read.add(canonical_path(path))
         for path in condition.asks:
             is_here = self._known.get(asks[path])
-            if is_here is not None and path_text(path) not in made and len(made) < MAX_VALUES:
+            if is_here is not None and canonical_path(path) not in read and len(made) < MAX_VALUES:
                 made[f"has({path_text(path)})"] = is_here
         return made
 

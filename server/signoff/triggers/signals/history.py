@@ -63,9 +63,10 @@ def _as_tuple(given: Any) -> Any:
 
 
 Over = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=LONGEST))]
-Of = Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=50), BeforeValidator(_as_tuple)]
+_Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=50)]
+Of = Annotated[_Patterns, BeforeValidator(_as_tuple, json_schema_input_type=Pattern | _Patterns)]
 By = Annotated[str, Field(strict=True, max_length=300), AfterValidator(_by)]
-Yes = Annotated[StrictBool, AfterValidator(_is_true)]
+Yes = Annotated[StrictBool, Field(json_schema_extra={"const": True}), AfterValidator(_is_true)]
 
 
 @dataclass(frozen=True, slots=True)

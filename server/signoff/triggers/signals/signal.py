@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from signoff.triggers.facts import Facts
-from signoff.triggers.fields import Kind, Path, read_path
+from signoff.triggers.fields import ROOTS, Kind, Path, read_path
 
 
 def _path(text: str) -> str:
@@ -16,7 +16,17 @@ def _path(text: str) -> str:
     return text
 
 
-PathText = Annotated[str, Field(strict=True, max_length=300), AfterValidator(_path)]
+PathText = Annotated[
+    str,
+    Field(
+        strict=True,
+        max_length=300,
+        json_schema_extra={
+            "pattern": rf"^(?:{'|'.join(root for root in ROOTS if root != 'signals')})(?:\.|$)"
+        },
+    ),
+    AfterValidator(_path),
+]
 """A path such as `bundle.subject.id`."""
 
 
