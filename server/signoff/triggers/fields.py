@@ -40,9 +40,7 @@ ROOTS: dict[str, Kind] = {
     "subject": "object",
     "now": "time",
 }
-ALIASES: dict[str, Path] = {
-    name: ("bundle", name) for name in ("subject", "confidence", "confidence_source")
-}
+ALIASES: dict[str, Path] = {name: ("bundle", name) for name in ("subject", "confidence", "confidence_source")}
 
 TYPES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 """CEL's names of types, for `type(x) == string`."""

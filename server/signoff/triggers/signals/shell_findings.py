@@ -65,8 +65,12 @@ SYSTEM = re.compile(
     r"/(?:etc|usr|bin|sbin|lib|lib32|lib64|boot|dev|sys|proc|var|opt|srv|run|System|Library|Applications|private/etc)"
     r"(?:/|\Z)|[A-Za-z]:[\\/]?(?:Windows\b.*)?\Z"
 )
-DEVICE = re.compile(r"/dev/(?!null\Z|zero\Z|stdout\Z|stderr\Z|stdin\Z|tty|fd/|u?random\Z|full\Z|tcp/|udp/|shm/)")
-FORK_BOMB = re.compile(r"(?<![^\s;&|(){}])([^\s(){}|;&]{1,40}+)[ \t]{0,9}\(\)\s{0,9}\{\s{0,9}\1\s{0,9}\|\s{0,9}\1\s{0,9}&")
+DEVICE = re.compile(
+    r"/dev/(?!null\Z|zero\Z|stdout\Z|stderr\Z|stdin\Z|tty|fd/|u?random\Z|full\Z|tcp/|udp/|shm/)"
+)
+FORK_BOMB = re.compile(
+    r"(?<![^\s;&|(){}])([^\s(){}|;&]{1,40}+)[ \t]{0,9}\(\)\s{0,9}\{\s{0,9}\1\s{0,9}\|\s{0,9}\1\s{0,9}&"
+)
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
 _MAX_TEXT = 64 * 1024
 """Characters of one command line; documents belong into files."""
@@ -98,30 +102,33 @@ class _Call:
     """Further arguments come from elsewhere (xargs, find -exec)."""
     depth: int
 
-    @property
-    def texts(self) -> list[str]:
-        return [word.text for word in self.args]
+    texts: list[str] = field(init=False)
+    letters: frozenset[str] = field(init=False)
+    """Letters of all short options, `r` and `f` of `-rf`."""
+    longs: frozenset[str] = field(init=False)
+    """Options that begin with two hyphens or are one word, without their values."""
+
+    def __post_init__(self) -> None:
+        self.texts = [word.text for word in self.args]
+        options = [text for text in self.texts[: self._end()] if text[:1] in ("-", "/")]
+        self.letters = frozenset(
+            "".join(text[1:] for text in options if text[1:2].isalnum() and text[0] == "-")
+        )
+        self.longs = frozenset(text.partition("=")[0] for text in options) | frozenset(options)
+
+    def _end(self) -> int:
+        return self.texts.index("--") if "--" in self.texts else len(self.texts)
 
     def has(self, *options: str) -> bool:
         """Say whether one of some options stands here: `-f` also in `-rf`, `--force` also as `--force=…`."""
-        for text in self.texts:
-            if text == "--":
-                break
-            for option in options:
-                if len(option) == 2 and option[0] == "-" and option[1] != "-":
-                    if re.match(r"-[A-Za-z0-9]", text) and option[1] in text[1:]:
-                        return True
-                elif text == option or text.startswith(option + "="):
-                    return True
-        return False
+        return any(
+            option in self.longs or (len(option) == 2 and option[0] == "-" and option[1] in self.letters)
+            for option in options
+        )
 
     def long(self, option: str, shortest: int) -> bool:
         """Say whether a long option stands here, also shortened as GNU programs take it."""
-        for text in self.texts:
-            given = text.partition("=")[0]
-            if len(given) >= shortest and option.startswith(given):
-                return True
-        return False
+        return any(len(given) >= shortest and option.startswith(given) for given in self.longs)
 
     def operands(self) -> list[Word]:
         ended, made = False, []
@@ -173,8 +180,13 @@ class _Judge:
             elif operator in (">", ">|") and not command.words and not target.text.isdigit():
                 self.note("empties a file")
 
-    def command(self, words: list[Word], command: Command, left: Command | None, *, fed: bool, depth: int) -> None:
+    def command(
+        self, words: list[Word], command: Command, left: Command | None, *, fed: bool, depth: int
+    ) -> None:
         words = _without_assignments(words)
+        if depth > MAX_DEPTH:
+            self.note("not understood: commands nested too deep")
+            return
         if not words:
             if fed:
                 self.note("not understood: a command that another one reads")
@@ -208,7 +220,9 @@ class _Judge:
         elif base in SQL_CLIENTS:
             self.sql(call)
         else:
-            handler = HANDLERS.get(base) or (HANDLERS["mkfs"] if base.startswith(("mkfs.", "newfs")) else None)
+            handler = HANDLERS.get(base) or (
+                HANDLERS["mkfs"] if base.startswith(("mkfs.", "newfs")) else None
+            )
             if handler is not None:
                 handler(self, call)
             if base in RUNNERS and (base not in CONTAINERS or {"exec", "run"} & set(call.texts)):
@@ -263,7 +277,11 @@ class _Judge:
                 return
             if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", word.text) or word.text == "--command":
                 # bash takes further options between -c and the text: sh -c -e 'text'
-                while index < len(call.args) and call.args[index].text[:1] == "-" and not call.args[index].quoted:
+                while (
+                    index < len(call.args)
+                    and call.args[index].text[:1] == "-"
+                    and not call.args[index].quoted
+                ):
                     index += 1
                 self.code(call.args[index : index + 1], call)
                 return
@@ -283,7 +301,9 @@ class _Judge:
             self.note("not understood: a command that another one reads")
 
     def fetched(self, feeds: Iterable[Pipeline]) -> None:
-        names = {command.words[0].text.rpartition("/")[2] for one in feeds for command in one if command.words}
+        names = {
+            command.words[0].text.rpartition("/")[2] for one in feeds for command in one if command.words
+        }
         self.note("curl | sh" if names & FETCHERS else "not understood: code that is computed")
 
     def input(self, call: _Call) -> None:
@@ -326,7 +346,10 @@ class _Judge:
                 (text.startswith("-") and given in options)
                 or any(len(option) == 1 and option.lower() in letters for option in options)
                 or text.lower() in options
-                or (name in ("powershell", "pwsh", "cmd") and not text.lower().endswith((".ps1", ".bat", "-file")))
+                or (
+                    name in ("powershell", "pwsh", "cmd")
+                    and not text.lower().endswith((".ps1", ".bat", "-file"))
+                )
                 or word.computed
             ):
                 self.note(f"not understood: code given to {name}")
@@ -348,7 +371,9 @@ class _Judge:
             for option in options:
                 if word.text == option:
                     words += call.args[place + 1 : place + 2]
-                elif word.text.startswith(option + "=") or (len(option) == 2 and word.text.startswith(option)):
+                elif word.text.startswith(option + "=") or (
+                    len(option) == 2 and word.text.startswith(option)
+                ):
                     words.append(Word(word.text[len(option) :].lstrip("="), computed=word.computed))
         if call.name in ("sqlite3", "duckdb"):
             words += call.operands()[1:]
@@ -431,7 +456,9 @@ def _rm(judge: _Judge, call: _Call) -> None:
 def _chmod(judge: _Judge, call: _Call) -> None:
     deep = call.has("-R") or call.long("--recursive", 5)
     operands = call.operands()
-    mode = next((w.text for w in call.args if re.fullmatch(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXstugo,=+-]*", w.text)), "")
+    mode = next(
+        (w.text for w in call.args if re.fullmatch(r"[0-7]{1,5}|[ugoa]*[-+=][rwxXstugo,=+-]*", w.text)), ""
+    )
     if re.fullmatch(r"[0-7]*[2367]", mode) or re.search(r"(?:^|,)(?:[ug]*[oa][ugoa]*)?[+=][rxXst]*w", mode):
         judge.note("chmod -R 777" if deep else "chmod 777")
     elif deep and operands and operands[0].computed:
@@ -493,16 +520,18 @@ def _writes(judge: _Judge, call: _Call) -> None:
 def _find(judge: _Judge, call: _Call) -> None:
     if call.name == "find" and "-delete" in call.texts:
         judge.note("find -delete")
-    runs = {"-exec", "-execdir", "-ok", "-okdir"} if call.name == "find" else {"-x", "-X", "--exec", "--exec-batch"}
+    runs = (
+        {"-exec", "-execdir", "-ok", "-okdir"}
+        if call.name == "find"
+        else {"-x", "-X", "--exec", "--exec-batch"}
+    )
     index = 0
     while index < len(call.args):
         if call.args[index].text in runs:
             end = index + 1
             while end < len(call.args) and call.args[end].text not in (";", "+"):
                 end += 1
-            judge.command(
-                call.args[index + 1 : end], call.command, call.left, fed=True, depth=call.depth + 1
-            )
+            judge.command(call.args[index + 1 : end], call.command, call.left, fed=True, depth=call.depth + 1)
             index = end
         index += 1
 
@@ -511,7 +540,8 @@ def _git(judge: _Judge, call: _Call) -> None:
     args, index = call.args, 0
     while index < len(args) and args[index].text.startswith("-"):
         if args[index].text in ("-c", "--config-env") and re.match(
-            r"(?i)alias\.|core\.(?:pager|editor|sshcommand|fsmonitor|hookspath)", "".join(call.texts[index + 1 : index + 2])
+            r"(?i)alias\.|core\.(?:pager|editor|sshcommand|fsmonitor|hookspath)",
+            "".join(call.texts[index + 1 : index + 2]),
         ):
             judge.note("not understood: a command in git's settings")
         index += 2 if args[index].text in ("-C", "-c", "--git-dir", "--work-tree", "--namespace") else 1
@@ -525,9 +555,11 @@ def _git(judge: _Judge, call: _Call) -> None:
     first = operands[0].text if operands else ""
     match sub.text:
         case "push":
-            if rest.has("-f", "--force", "--mirror", "--force-with-lease") or rest.long("--force", 4):
-                judge.note("git push --force")
-            elif any(word.text.startswith("+") for word in operands):
+            if (
+                rest.has("-f", "--force", "--mirror", "--force-with-lease")
+                or rest.long("--force", 4)
+                or any(word.text.startswith("+") for word in operands)
+            ):
                 judge.note("git push --force")
             if rest.has("-d", "--delete", "--prune") or any(word.text.startswith(":") for word in operands):
                 judge.note("git push --delete")
@@ -570,8 +602,9 @@ def _words(judge: _Judge, call: _Call) -> None:
     operands = [word.text.lower() for word in call.operands()]
     if call.name in CONTAINERS and {"exec", "run"} & set(operands):
         return  # what follows is another program's, and judged as that
+    told = "\n".join(text.replace("\n", " ") for text in (*operands, *call.texts))
     for needed, finding in TOLD[call.name]:
-        if all(any(re.fullmatch(one, text) for text in (*operands, *call.texts)) for one in needed):
+        if all(re.search(f"^(?:{one})$", told, re.MULTILINE) for one in needed):
             judge.note(finding)
     first = next(iter(call.operands()), None)
     if first is not None and first.computed:
@@ -643,12 +676,17 @@ def _awk(judge: _Judge, call: _Call) -> None:
 def _tar(judge: _Judge, call: _Call) -> None:
     if call.long("--remove-files", 9):
         judge.note("rm of what it packed")
-    if any(text.startswith(("--checkpoint-action", "--to-command", "--use-compress-program")) for text in call.texts):
+    if any(
+        text.startswith(("--checkpoint-action", "--to-command", "--use-compress-program"))
+        for text in call.texts
+    ):
         judge.note("not understood: a command given to tar")
 
 
 def _rsync(judge: _Judge, call: _Call) -> None:
-    if call.long("--delete", 5) or any(text.startswith(("--delete-", "--remove-source")) for text in call.texts):
+    if call.long("--delete", 5) or any(
+        text.startswith(("--delete-", "--remove-source")) for text in call.texts
+    ):
         judge.note("rsync --delete")
 
 

@@ -14,12 +14,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-MAX_TOKENS = 4000
-"""Words, operators and expansions in one text, with everything inside it; reading and judging them takes 15 ms."""
+MAX_TOKENS = 1500
+"""Words, operators and expansions in one command line, with everything inside it, so that reading and judging them
+takes 15 ms at the most. What a quoted here-document holds is data and does not count."""
 MAX_DEPTH = 12
 """Commands inside commands: substitutions, and texts given to further shells."""
 
-KEYWORDS = frozenset({"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "coproc"})
+KEYWORDS = frozenset(
+    {"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "coproc"}
+)
 
 _PLAIN = re.compile(r"[^\s;&|()<>'\"\\$`*?\[{#]+|[^\S \t\r\n\f\v]+|#")
 _QUOTED = re.compile(r'[^"\\$`]+')
@@ -30,11 +33,21 @@ _REDIRECT = re.compile(r"<<<|<<-?|<>|>>|>\||>&|<&|<|>|&>>?")
 _ANSI_C = re.compile(
     r"\\(?:x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL
 )
-_ANSI_C_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_ANSI_C_LETTERS = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "v": "\v",
+}
 _BLANKS = " \t\r\f\v"
 
 
-class NotUnderstood(Exception):  # noqa: N818 -- named for what happened, as all of ours
+class NotUnderstood(Exception):
     """A text that cannot be read as shell commands; the message says what is wrong with it."""
 
 
@@ -76,6 +89,7 @@ class Budget:
     """What may still be read; shared by all that one text holds."""
 
     tokens: int = MAX_TOKENS
+    most: int = MAX_TOKENS
 
     def spend(self) -> None:
         """Count one token.
@@ -85,7 +99,7 @@ class Budget:
         """
         self.tokens -= 1
         if self.tokens < 0:
-            raise TooLong(f"more than {MAX_TOKENS} words and operators")
+            raise TooLong(f"more than {self.most} words and operators")
 
 
 @dataclass(slots=True)
@@ -224,21 +238,28 @@ class Reader:
 
     def _heredocs(self) -> None:
         for waiting in self.waiting:
-            lines: list[str] = []
-            while self.at < len(self.text):
-                end = self.text.find("\n", self.at)
-                end = len(self.text) if end < 0 else end
-                line = self.text[self.at : end]
-                self.at = end + 1
-                line = line.lstrip("\t") if waiting.strip_tabs else line
-                if line.rstrip("\r") == waiting.end:
-                    break
-                lines.append(line)
-            body = "\n".join(lines)
+            body = self._heredoc_body(waiting)
             inner = Reader(body, self.budget, self.pipelines, self.depth + 1)
             computed = inner.read_data() if waiting.expands else False
             waiting.command.given = Word(body, computed=computed)
         self.waiting = []
+
+    def _heredoc_body(self, waiting: _Heredoc) -> str:
+        """Return the lines up to the one that says the end; as in bash, all there are where none does."""
+        text, start = self.text, self.at
+        at = text.find(waiting.end, start)
+        while at >= 0:
+            self.budget.spend()
+            line = text.rfind("\n", 0, at) + 1
+            after = at + len(waiting.end)
+            before = text[line:at].strip("\t") if waiting.strip_tabs else text[line:at]
+            if not before and line >= start and text[after : after + 1] in ("", "\n", "\r"):
+                newline = text.find("\n", after)
+                self.at = len(text) if newline < 0 else newline + 1
+                return text[start:line]
+            at = text.find(waiting.end, after + (not waiting.end))
+        self.at = len(text)
+        return text[start:]
 
     def _word(self, state: _State) -> None:
         word = self._read_word()
@@ -325,7 +346,9 @@ class Reader:
             self.budget.spend()
             if character == "\\":
                 after = text[self.at + 1 : self.at + 2]
-                word.text += "" if after == "\n" else after if after in ('"', "\\", "$", "`") else "\\" + after
+                word.text += (
+                    "" if after == "\n" else after if after in ('"', "\\", "$", "`") else "\\" + after
+                )
                 self.at += 2
             else:
                 self._expansion(word, quoted=True)
@@ -410,9 +433,7 @@ class Reader:
         if found is None:
             raise NotUnderstood("a backtick without an end")
         self.at = found.end()
-        inner = Reader(
-            re.sub(r"\\([`\\$])", r"\1", found[1]), self.budget, self.pipelines, self.depth + 1
-        )
+        inner = Reader(re.sub(r"\\([`\\$])", r"\1", found[1]), self.budget, self.pipelines, self.depth + 1)
         inner.read()
         word.computed = True
         word.text += "$()"
