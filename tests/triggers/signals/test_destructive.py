@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from signoff.domain.errors import PolicyInvalid
 from signoff.domain.verdict import Verdict
 from signoff.triggers.load import load_policy
+from signoff.triggers.signals.shell_findings import shell_findings
+from signoff.triggers.signals.sql_findings import sql_findings
 
 Signal = Callable[..., Any]
 
@@ -456,7 +460,7 @@ def test_a_finding_never_repeats_what_the_agent_wrote(signal: Signal) -> None:
 
     found = [signal("{destructive: shell, in: action.arguments.c}", {"c": text}) for text in texts]
     found += [
-        signal("{destructive: sql, in: action.arguments.c}", {"c": f"DROP {secret}; DELETE FROM {secret}"})
+        signal("{destructive: sql, in: action.arguments.c}", {"c": "DROP " + secret + "; TRUNCATE " + secret})
     ]
 
     assert all(found)
@@ -477,3 +481,22 @@ def test_a_wrong_declaration_is_named(declared: str, problem: str) -> None:
         load_policy(f"version: 1\nsignals:\n  x: {declared}\ntriggers: []\n", source="p.yaml")
 
     assert any(problem in line for line in caught.value.problems), caught.value.problems
+
+
+PIECES = ["rm", " -rf ", "/", "$(", ")", "`", "'", '"', "\\\\", "\\n", ";", "|", "&", "<<E", "E", "{", "}", "${", "$'", "case ", "esac",
+          "[[", "]]", "sh -c ", "xargs ", "sudo ", "#", "<(", ">", "=", "find . -exec ", "git ", "-", "$x", " "]  # fmt: skip
+SQL_PIECES = ["DROP ", "TABLE", "DELETE FROM t", " WHERE ", "1=1", " OR ", "'", '"', "/*", "*/", "/*!", "--", "#", "\\n", "$$", "$a$",
+              "(", ")", ";", "E'", "[", "]", "`", "\\\\", "EXEC ", "UPDATE ", "SET ", "ALTER ", "GRANT ", " "]  # fmt: skip
+
+
+@drawn(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_whatever_follows_it_a_command_is_found(
+    text: str,
+) -> None:
+    assert "rm -r of /" in shell_findings("rm -rf /\n" + text)
+    assert all(isinstance(one, str) for one in shell_findings(text))
+
+
+@drawn(st.lists(st.sampled_from(SQL_PIECES), max_size=40).map("".join))
+def test_whatever_follows_it_a_statement_is_found(text: str) -> None:
+    assert "DROP TABLE" in sql_findings("DROP TABLE x;" + text)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-MAX_TOKENS = 1500
+MAX_TOKENS = 2500
 """Words, operators and expansions in one command line, with everything inside it, so that reading and judging them
 takes 15 ms at the most. What a quoted here-document holds is data and does not count."""
 MAX_DEPTH = 12

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from signoff.triggers.signals.shell_reader import Budget, TooLong
 
 MAX_CHARS = 64 * 1024
-MAX_TOKENS = 3000
-"""Tokens of all readings together, so that a text takes 15 ms at the most: 750 to 3,000 words and signs."""
+MAX_TOKENS = 4000
+"""Tokens of all readings together, so that a text takes 15 ms at the most: 1,000 to 4,000 words and signs."""
 
 
 @dataclass(frozen=True, slots=True)
