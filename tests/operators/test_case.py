@@ -443,6 +443,21 @@ FULL: dict[str, Any] = {
 }
 
 
+async def test_why_the_agent_wants_a_person_stands_on_the_page_as_the_agents_words(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    wanted = {"wants_human": "<b>The customer</b> threatens to sue.", "session_id": "chat-7"}
+    case = await ask(desk, cast.ada, material=wanted)
+    omar = await signed_in("Omar")
+
+    page = await omar.get(f"/cases/{case}")
+
+    material = page.text.partition('id="material"')[2].partition("</section>\n")[0]
+    assert "Why it wants a person, in its words" in material
+    assert "&lt;b&gt;The customer&lt;/b&gt; threatens to sue." in page.text
+    assert "chat-7" in text_of(page.text)
+
+
 @pytest.mark.parametrize(
     "path",
     ["subject", "subject.name", "confidence", "confidence_source", "wants_human", "session_id", "risk", "risk.blast_radius", "alternatives",

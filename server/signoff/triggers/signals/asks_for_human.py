@@ -39,7 +39,7 @@ _PATTERNS = (
     r"(?:\s\w+){0,3}?\s(?:sprechen|reden|verbinden|verbunden|weiterleiten|telefonieren|chatten)",
     r"\b(?:will|möchte|brauche|verlange|hätte gern(?:e)?)\s(?:\w+\s){0,2}?(?:einen? |den |ihren )?(?:echten |richtigen |menschlichen )?"
     r"(?:menschen|mitarbeiter(?:in)?|vorgesetzten?|echte person)\b",
-    r"\bverbinden sie mich\b|\bechte[rnm]? (?:mensch(?:en)?|person|mitarbeiter)\b|\bkein(?:en)? (?:bot|roboter|computer)\b",
+    r"\bverbinden sie mich\b|\bechte[rnm]? (?:mensch(?:en)?|person|mitarbeiter)\b|\bkeine?[mn]? (?:bot|roboter|computer)\b",
     # French
     r"\b(?:parler|discuter|échanger|joindre|contacter)\s(?:\w+\s){0,2}?(?:à |avec |a )?(?:un |une |votre |quelqu'un)?\s?"
     r"(?:vrai[e]? |autre )?(?:humain[e]?|personne|conseill(?:er|ère)|agent|responsable|être humain|quelqu'un)\b",
@@ -84,7 +84,8 @@ class AsksForHuman(Signal):
         text = " ".join(read_text(texts[0]).split())
         if len(text) > MAX_CHARS:
             raise ValueError(f"a message of more than {MAX_CHARS} characters")
-        if any(pattern.search(_DECLINES.sub(" ", text)) for pattern in _ASKS):
+        asked = _DECLINES.sub(" ", text)
+        if any(pattern.search(asked) for pattern in _ASKS):
             return True
         words = words_of(text)
         language = language_of(words)

@@ -14,11 +14,11 @@ from signoff.triggers.fields import Kind
 from signoff.triggers.signals.session_length import objects
 from signoff.triggers.signals.signal import Signal
 
-HEAD, TAIL = 100, 100
+HEAD, TAIL = 80, 40
 """Characters of an error that are compared, from its beginning and its end; longer ones may count as the same."""
 _MOVING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,40}|0x[0-9a-f]+|\d+(?:[.:,-]\d+)*")
 _ERROR = re.compile(
-    r"""\s*(?:[\[{(<*]*\s*"?(?:\w+\.)*\w{0,60}(?:error|exception|failure)\b|traceback|failed\b|fatal\b)""",
+    r"""[\s\[{(<*"']{0,10}(?:[\w.]{0,40}?(?:error|exception|failure)\b|traceback|failed\b|fatal\b)""",
     re.IGNORECASE,
 )
 
@@ -48,7 +48,7 @@ def _in_steps(steps: list[Mapping[str, Any]]) -> Iterator[str]:
         if step.get("is_error") is True:
             text = step.get("text")
             result = step.get("result")
-            yield text if text else result if isinstance(result, str) else orjson.dumps(result).decode()
+            yield text or (result if isinstance(result, str) else orjson.dumps(result).decode())
 
 
 def _in_messages(messages: list[Mapping[str, Any]]) -> Iterator[str]:

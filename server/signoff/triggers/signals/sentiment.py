@@ -22,8 +22,10 @@ from signoff.triggers.signals.signal import Signal
 
 LAST = 5
 """Messages of the user that `user_messages` reads."""
-MAX_WORDS = 600
-"""Words that VADER scores in one evaluation: 12 ms."""
+MAX_CHARS = 10_000
+"""Characters of all messages together."""
+MAX_SCORED = 100
+"""Words and emoji of all messages together that VADER has a score for, 100 µs each; ordinary mail has one in fifteen."""
 
 # English to VADER, and something else to those who write German, French, Spanish, Italian, Dutch or Portuguese.
 _SHARED = frozenset(
@@ -50,7 +52,7 @@ _SHARED = frozenset(
 @cache
 def _analyzer() -> Any:
     # Loaded where a rule first reads it: 40 ms that a policy without it never pays.
-    from vaderSentiment.vaderSentiment import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- has no types
+    from vaderSentiment.vaderSentiment import (  # type: ignore[import-untyped]
         SentimentIntensityAnalyzer,
     )
 
@@ -86,10 +88,13 @@ class Sentiment(Signal):
         if not texts or declared not in (None, "en", "eng", "english"):
             return None
         read = [read_text(text) for text in texts]
+        if sum(map(len, read)) > MAX_CHARS:
+            raise ValueError(f"more than {MAX_CHARS} characters")
         words = [words_of(text) for text in read]
-        if sum(len(text.split()) for text in read) > MAX_WORDS:
-            raise ValueError(f"more than {MAX_WORDS} words")
         analyzer = _analyzer()
+        scored = sum(word in analyzer.lexicon for one in words for word in one)
+        if scored + sum(letter in analyzer.emojis for text in read for letter in text) > MAX_SCORED:
+            raise ValueError(f"more than {MAX_SCORED} words with a score")
         if not all(_may_be_english(one, analyzer.lexicon, declared=declared is not None) for one in words):
             return None
         return min(float(analyzer.polarity_scores(text)["compound"]) for text in read)

@@ -102,30 +102,33 @@ class _Call:
     """Further arguments come from elsewhere (xargs, find -exec)."""
     depth: int
 
-    @property
-    def texts(self) -> list[str]:
-        return [word.text for word in self.args]
+    texts: list[str] = field(init=False)
+    letters: frozenset[str] = field(init=False)
+    """Letters of all short options, `r` and `f` of `-rf`."""
+    longs: frozenset[str] = field(init=False)
+    """Options that begin with two hyphens or are one word, without their values."""
+
+    def __post_init__(self) -> None:
+        self.texts = [word.text for word in self.args]
+        options = [text for text in self.texts[: self._end()] if text[:1] in ("-", "/")]
+        self.letters = frozenset(
+            "".join(text[1:] for text in options if text[1:2].isalnum() and text[0] == "-")
+        )
+        self.longs = frozenset(text.partition("=")[0] for text in options) | frozenset(options)
+
+    def _end(self) -> int:
+        return self.texts.index("--") if "--" in self.texts else len(self.texts)
 
     def has(self, *options: str) -> bool:
         """Say whether one of some options stands here: `-f` also in `-rf`, `--force` also as `--force=…`."""
-        for text in self.texts:
-            if text == "--":
-                break
-            for option in options:
-                if len(option) == 2 and option[0] == "-" and option[1] != "-":
-                    if re.match(r"-[A-Za-z0-9]", text) and option[1] in text[1:]:
-                        return True
-                elif text == option or text.startswith(option + "="):
-                    return True
-        return False
+        return any(
+            option in self.longs or (len(option) == 2 and option[0] == "-" and option[1] in self.letters)
+            for option in options
+        )
 
     def long(self, option: str, shortest: int) -> bool:
         """Say whether a long option stands here, also shortened as GNU programs take it."""
-        for text in self.texts:
-            given = text.partition("=")[0]
-            if len(given) >= shortest and option.startswith(given):
-                return True
-        return False
+        return any(len(given) >= shortest and option.startswith(given) for given in self.longs)
 
     def operands(self) -> list[Word]:
         ended, made = False, []
@@ -181,6 +184,9 @@ class _Judge:
         self, words: list[Word], command: Command, left: Command | None, *, fed: bool, depth: int
     ) -> None:
         words = _without_assignments(words)
+        if depth > MAX_DEPTH:
+            self.note("not understood: commands nested too deep")
+            return
         if not words:
             if fed:
                 self.note("not understood: a command that another one reads")
@@ -549,9 +555,11 @@ def _git(judge: _Judge, call: _Call) -> None:
     first = operands[0].text if operands else ""
     match sub.text:
         case "push":
-            if rest.has("-f", "--force", "--mirror", "--force-with-lease") or rest.long("--force", 4):
-                judge.note("git push --force")
-            elif any(word.text.startswith("+") for word in operands):
+            if (
+                rest.has("-f", "--force", "--mirror", "--force-with-lease")
+                or rest.long("--force", 4)
+                or any(word.text.startswith("+") for word in operands)
+            ):
                 judge.note("git push --force")
             if rest.has("-d", "--delete", "--prune") or any(word.text.startswith(":") for word in operands):
                 judge.note("git push --delete")
@@ -594,8 +602,9 @@ def _words(judge: _Judge, call: _Call) -> None:
     operands = [word.text.lower() for word in call.operands()]
     if call.name in CONTAINERS and {"exec", "run"} & set(operands):
         return  # what follows is another program's, and judged as that
+    told = "\n".join(text.replace("\n", " ") for text in (*operands, *call.texts))
     for needed, finding in TOLD[call.name]:
-        if all(any(re.fullmatch(one, text) for text in (*operands, *call.texts)) for one in needed):
+        if all(re.search(f"^(?:{one})$", told, re.MULTILINE) for one in needed):
             judge.note(finding)
     first = next(iter(call.operands()), None)
     if first is not None and first.computed:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-MAX_TOKENS = 4000
-"""Words, operators and expansions in one text, with everything inside it; reading and judging them takes 15 ms."""
+MAX_TOKENS = 2500
+"""Words, operators and expansions in one command line, with everything inside it, so that reading and judging them
+takes 15 ms at the most. What a quoted here-document holds is data and does not count."""
 MAX_DEPTH = 12
 """Commands inside commands: substitutions, and texts given to further shells."""
 
@@ -46,7 +47,7 @@ _ANSI_C_LETTERS = {
 _BLANKS = " \t\r\f\v"
 
 
-class NotUnderstood(Exception):  # noqa: N818 -- named for what happened, as all of ours
+class NotUnderstood(Exception):
     """A text that cannot be read as shell commands; the message says what is wrong with it."""
 
 
@@ -88,6 +89,7 @@ class Budget:
     """What may still be read; shared by all that one text holds."""
 
     tokens: int = MAX_TOKENS
+    most: int = MAX_TOKENS
 
     def spend(self) -> None:
         """Count one token.
@@ -97,7 +99,7 @@ class Budget:
         """
         self.tokens -= 1
         if self.tokens < 0:
-            raise TooLong(f"more than {MAX_TOKENS} words and operators")
+            raise TooLong(f"more than {self.most} words and operators")
 
 
 @dataclass(slots=True)
@@ -236,21 +238,28 @@ class Reader:
 
     def _heredocs(self) -> None:
         for waiting in self.waiting:
-            lines: list[str] = []
-            while self.at < len(self.text):
-                end = self.text.find("\n", self.at)
-                end = len(self.text) if end < 0 else end
-                line = self.text[self.at : end]
-                self.at = end + 1
-                line = line.lstrip("\t") if waiting.strip_tabs else line
-                if line.rstrip("\r") == waiting.end:
-                    break
-                lines.append(line)
-            body = "\n".join(lines)
+            body = self._heredoc_body(waiting)
             inner = Reader(body, self.budget, self.pipelines, self.depth + 1)
             computed = inner.read_data() if waiting.expands else False
             waiting.command.given = Word(body, computed=computed)
         self.waiting = []
+
+    def _heredoc_body(self, waiting: _Heredoc) -> str:
+        """Return the lines up to the one that says the end; as in bash, all there are where none does."""
+        text, start = self.text, self.at
+        at = text.find(waiting.end, start)
+        while at >= 0:
+            self.budget.spend()
+            line = text.rfind("\n", 0, at) + 1
+            after = at + len(waiting.end)
+            before = text[line:at].strip("\t") if waiting.strip_tabs else text[line:at]
+            if not before and line >= start and text[after : after + 1] in ("", "\n", "\r"):
+                newline = text.find("\n", after)
+                self.at = len(text) if newline < 0 else newline + 1
+                return text[start:line]
+            at = text.find(waiting.end, after + (not waiting.end))
+        self.at = len(text)
+        return text[start:]
 
     def _word(self, state: _State) -> None:
         word = self._read_word()
