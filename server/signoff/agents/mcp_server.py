@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -42,6 +43,7 @@ from mcp.types import (
     PromptMessage,
     TextContent,
 )
+from mcp.types import Tool as ToolDefinition
 from pydantic import ValidationError
 
 from signoff import __version__
@@ -240,7 +242,13 @@ def _server(door: Callable[[], Awaitable[Door]]) -> Server[Subscribers]:
 
 
 async def _list_tools(_request: Request, _params: PaginatedRequestParams | None) -> ListToolsResult:
-    return ListToolsResult(tools=[tool.definition() for tool in TOOLS])
+    return ListToolsResult(tools=_definitions())
+
+
+@cache
+def _definitions() -> list[ToolDefinition]:
+    """Return what every client is told; over HTTP the SDK asks for it at each call, and making it takes 30 ms."""
+    return [tool.definition() for tool in TOOLS]
 
 
 async def _list_prompts(_request: Request, _params: PaginatedRequestParams | None) -> ListPromptsResult:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.action import Action
-from signoff.domain.canonical import canonical, check_value, parse_json, short_key
+from signoff.domain.canonical import check_value, is_clean, parse_json, short_key, size_over
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -226,11 +226,20 @@ class Material(_Part):
                     f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
                 )
         # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
-        _check_members(self, "bundle")
-        size = len(canonical(self.as_json()))
-        if size > MAX_BUNDLE_BYTES:
-            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{size} bytes")
+        if not _is_clean(self):
+            _check_members(self, "bundle")
+        too_large = size_over(self.as_json(), MAX_BUNDLE_BYTES)
+        if too_large is not None:
+            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{too_large} bytes")
         return self
+
+
+def _is_clean(value: Any) -> bool:
+    """Say whether `_check_members` would find nothing."""
+    if isinstance(value, BaseModel):
+        extra = value.model_extra
+        return all(map(_is_clean, vars(value).values())) and (not extra or is_clean(extra))
+    return all(map(_is_clean, value)) if isinstance(value, tuple) else is_clean(value)
 
 
 def _check_members(value: Any, field: str) -> None:
