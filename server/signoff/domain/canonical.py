@@ -168,13 +168,18 @@ def canonical(value: Any) -> bytes:
     return rfc8785.dumps(value)
 
 
-def size_over(value: Any, limit: int) -> int | None:
-    """Return how many bytes a value's canonical form takes where that is over a limit, None where it is not.
+def is_surely_within(value: Any, limit: int) -> bool:
+    """Say whether a value's canonical form is so far from a limit that it need not be made.
 
-    A number takes at most eight times as many there as orjson gives it (1e20 is written out), and nothing else takes
-    more, so small values need no canonical form.
+    A number takes at most eight times the bytes there that orjson gives it (1e20 is written out), and nothing else
+    takes more.
     """
-    if 8 * len(orjson.dumps(value)) <= limit:
+    return 8 * len(orjson.dumps(value)) <= limit
+
+
+def size_over(value: Any, limit: int) -> int | None:
+    """Return how many bytes a value's canonical form takes where that is over a limit, None where it is not."""
+    if is_surely_within(value, limit):
         return None
     size = len(canonical(value))
     return size if size > limit else None
