@@ -1,7 +1,5 @@
 """A server that does nothing: one tool on the SDK's low-level server that returns a constant, over stdio or HTTP."""
 
-from __future__ import annotations
-
 import json
 import socket
 import sys
@@ -23,6 +21,8 @@ from mcp.types import (
 )
 
 from signoff.agents.mcp_tools import TOOLS
+from signoff.domain.action import Action
+from signoff.domain.bundle import Material
 
 CONSTANT: dict[str, Any] = {
     "verdict": "allow",
@@ -54,11 +54,11 @@ def low_level() -> Server[Any]:
 
 
 def high_level() -> MCPServer[Any]:
-    """Return the same on the SDK's high-level server, which reads arguments and checks results."""
+    """Return the same as people write tools on the SDK: it reads the arguments into models, and does nothing."""
     server = MCPServer("noop")
 
     @server.tool()
-    def check_triggers(action: dict[str, Any], bundle: dict[str, Any]) -> dict[str, Any]:
+    def check_triggers(action: Action, bundle: Material) -> dict[str, Any]:
         return CONSTANT
 
     return server

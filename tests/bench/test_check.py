@@ -80,7 +80,7 @@ async def compared(
     *others: tuple[str, Client],
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """Print what a check costs on a transport, and return the ratio."""
+    """Print what a check costs on a transport, and return the ratio to the no-op tool that comes first."""
     answer = given(await ours.call_tool("check_triggers", ARGUMENTS))
     assert answer.keys() == CONSTANT.keys()
     assert answer["verdict"] == "allow"
@@ -89,12 +89,7 @@ async def compared(
         for _ in range(20):
             await way()
     mine, base, *rest = await interleaved_calls(*ways, rounds=300, clock=clock)
-    told(
-        f"check_triggers, 1,000 triggers, {transport} / a no-op tool",
-        mine / base,
-        GOAL,
-        f"{mine * 1e3:.2f} ms",
-    )
+    told(f"check_triggers, 1,000 triggers, {transport} / a no-op tool", mine / base, GOAL, f"{mine * 1e3:.2f} ms")
     for (name, _), taken in zip(others, rest, strict=True):
         told(f"  the same / {name}", mine / taken, None, f"{taken * 1e3:.2f} ms")
     return mine / base
@@ -108,20 +103,18 @@ def policy_path(tmp_path: Path) -> Path:
 
 
 async def test_a_check_in_memory_costs_little_more_than_nothing(desk: Desk, cast: Cast) -> None:
+    """Against a tool written as the SDK's users write them; nothing is sent, so the bare dispatch takes no time."""
+
     async def identify(_request: Request) -> Agent:
         return cast.ada  # who asks is the transport's to say, and in memory there is none
 
     async with (
         Client(build_mcp_server(desk, identify)) as ours,
-        Client(low_level()) as noop,
-        Client(high_level()) as high,
+        Client(high_level()) as noop,
+        Client(low_level()) as bare,
     ):
-        assert (
-            await compared(
-                "in memory", ours, noop, ("a no-op tool on MCPServer", high), clock=time.process_time
-            )
-            <= GOAL
-        )
+        others = ("a constant on the low-level server, arguments unread", bare)
+        assert await compared("in memory", ours, noop, others, clock=time.process_time) <= GOAL
 
 
 def _environment(home: Path) -> dict[str, str]:
