@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.action import Action
-from signoff.domain.canonical import canonical, check_value, parse_json, short_key
+from signoff.domain.canonical import check_value, is_clean, is_surely_within, parse_json, short_key, size_over
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -241,11 +241,21 @@ class Material(_Part):
                     f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
                 )
         # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
+        if self._is_surely_fine():
+            return self
         _check_members(self, "bundle")
-        size = len(canonical(self.as_json()))
-        if size > MAX_BUNDLE_BYTES:
-            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{size} bytes")
+        too_large = size_over(self.as_json(), MAX_BUNDLE_BYTES)
+        if too_large is not None:
+            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{too_large} bytes")
         return self
+
+    def _is_surely_fine(self) -> bool:
+        """Say whether a look at everything at once finds it in order; where not, the slow way says what is wrong."""
+        try:
+            plain = self.model_dump(exclude_defaults=True)
+        except ValueError:  # nested too deeply
+            return False
+        return is_clean(plain) and is_surely_within(plain, MAX_BUNDLE_BYTES)
 
 
 def _check_members(value: Any, field: str) -> None:

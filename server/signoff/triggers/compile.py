@@ -14,8 +14,6 @@ from signoff.triggers.engine import Context, Program, compile_expression
 from signoff.triggers.expression import Expression
 from signoff.triggers.fields import Path
 
-MAX_PAIRED = 500
-"""Patterns that are compared with one another; more of them all count as fitting one tool."""
 MAX_PLANS = 1024
 """Tools whose plan is kept; agents choose tool names, so the memory for them is bounded."""
 
@@ -141,15 +139,6 @@ class Glob:
             at = found + len(piece)
         return True
 
-    def may_share(self, other: Glob) -> bool:
-        """Say whether some name may fit both."""
-        starts, ends = (self.pieces[0], other.pieces[0]), (self.pieces[-1], other.pieces[-1])
-        return _one_begins(*starts) and _one_begins(*(end[::-1] for end in ends))
-
-
-def _one_begins(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
-
 
 def _together(rules: tuple[Rule, ...]) -> Iterator[Together]:
     """Group the conditions that can be evaluated together; one alone is no group."""
@@ -235,33 +224,48 @@ class Index:
             value_ns=VALUE_NS * sum(uses),
         )
 
-    def dearest(self) -> tuple[int, tuple[Rule, ...]]:
-        """Return the most that the rules for one tool cost whatever is sent, in nanoseconds, and these rules.
+    def dearer_than(self, limit_ns: int) -> tuple[int, tuple[Rule, ...]] | None:
+        """Return rules for one tool that together may cost more than a limit whatever is sent, and what they cost.
 
-        An upper bound: two patterns count as fitting one name unless their beginnings or ends say otherwise.
+        An upper bound: patterns count as fitting one name unless their beginnings or ends say otherwise.
         """
         costs = [rule.fixed_ns for rule in self.rules]
-        best: tuple[int, set[int]] = (0, set())
-        for numbers in self._sharing_a_tool():
+        everywhere = sum(costs[number] for number in self.everywhere)
+        dearest, fitting = max(
+            ((sum(costs[number] for number in numbers), numbers) for numbers in self._globs_sharing_a_name()),
+            key=lambda found: found[0],
+            default=(0, set[int]()),
+        )
+        if everywhere + dearest > limit_ns:
+            return everywhere + dearest, self._in_order({*self.everywhere, *fitting})
+        for tool, exact in self.exact.items():
+            if everywhere + dearest + sum(costs[number] for number in exact) <= limit_ns:
+                continue
+            numbers = {
+                *self.everywhere,
+                *exact,
+                *(number for glob, number in self.globs if glob.matches(tool)),
+            }
             ns = sum(costs[number] for number in numbers)
-            if ns > best[0]:
-                best = (ns, numbers)
-        return best[0], tuple(self.rules[number] for number in sorted(best[1]))
+            if ns > limit_ns:
+                return ns, self._in_order(numbers)
+        return None
 
-    def _sharing_a_tool(self) -> Iterator[set[int]]:
-        yield set(self.everywhere)
-        by_glob: dict[Glob, set[int]] = {}
+    def _in_order(self, numbers: set[int]) -> tuple[Rule, ...]:
+        return tuple(self.rules[number] for number in sorted(numbers))
+
+    def _globs_sharing_a_name(self) -> Iterator[set[int]]:
+        """Yield every largest set of rules whose patterns' beginnings, and ends, go on from one another."""
+        by_start: dict[str, list[tuple[str, int]]] = {}
         for glob, number in self.globs:
-            by_glob.setdefault(glob, set()).add(number)
-        for tool, numbers in self.exact.items():
-            fitting = [found for glob, found in by_glob.items() if glob.matches(tool)]
-            yield {*self.everywhere, *numbers, *chain.from_iterable(fitting)}
-        if len(by_glob) > MAX_PAIRED:
-            yield {*self.everywhere, *chain.from_iterable(by_glob.values())}
-            return
-        for one in by_glob:
-            fitting = [found for other, found in by_glob.items() if one.may_share(other)]
-            yield {*self.everywhere, *chain.from_iterable(fitting)}
+            by_start.setdefault(glob.pieces[0], []).append((glob.pieces[-1], number))
+        for start in by_start:
+            by_end: dict[str, set[int]] = {}
+            for length in range(len(start) + 1):
+                for end, number in by_start.get(start[:length], ()):
+                    by_end.setdefault(end, set()).add(number)
+            for end in by_end:
+                yield set().union(*(by_end.get(end[at:], set()) for at in range(len(end) + 1)))
 
 
 def index_rules(rules: tuple[Rule, ...], *, values: dict[Path, str], presences: dict[Path, str]) -> Index:
