@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from signoff.domain.policy import Policy
-from signoff.triggers.load import LoadedPolicy, examine_policy, starter_policy
+from signoff.triggers.load import LoadedPolicy, examine_policy
+from signoff.triggers.starters import starter_policy
 from signoff.triggers.schema import policy_schema
 from signoff.triggers.signals.kinds import KINDS
 
