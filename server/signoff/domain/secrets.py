@@ -65,15 +65,12 @@ _LETTERS: dict[str, tuple[str, ...]] = {
     "signoff_key": ("sgn_",),
     "bearer_token": ("earer ",),
 }
-"""What every secret of a kind holds one of; looking for it first is ten times faster than the pattern."""
+"""What every secret of a kind holds one of; looking for it first is several times faster than the pattern."""
 _CARD = "[masked: card_number]"
 _MASKED = re.compile(r"\[masked: ([a-z_]+)\]")
 _FIRST_DIGITS = "3456"
 _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
-"""Luhn: every second digit counts double, and a double of two digits as their sum."""
-_DIGITS = "3456"
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """Luhn: every second digit counts double, and a double of two digits as their sum."""
 _DIGITS = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,}(?![\d-])")
 """A run of digits, in groups or not, that may hold a card number among other numbers."""

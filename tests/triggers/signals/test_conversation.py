@@ -165,12 +165,12 @@ def test_a_very_long_message_is_not_called_content(ask: Callable[..., Verdict]) 
     assert verdict.outcome == "escalate"
 
 
-def test_a_policy_with_a_mood_loads_without_the_lexicon_that_only_a_rule_needs() -> None:
+def test_a_policy_loads_without_what_only_a_rule_needs() -> None:
     script = (
         "import sys\n"
         "import signoff.triggers.load as load\n"
         "load.load_policy('version: 1\\nsignals:\\n  m: {sentiment: user_messages}\\ntriggers: []\\n', source='p')\n"
-        "assert not [name for name in sys.modules if name.startswith(('vaderSentiment', 'requests'))]\n"
+        "assert not [name for name in sys.modules if name.startswith(('vaderSentiment', 'requests')) or name.endswith('_findings')]\n"
     )
 
     subprocess.run([sys.executable, "-c", script], check=True)  # noqa: S603 -- our own text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import ClassVar, Literal
 
 from signoff.triggers.facts import Facts
@@ -51,14 +52,18 @@ _PATTERNS = (
     r"\b(?:quiero|necesito|exijo|prefiero)\s(?:a )?(?:un |una )?(?:ser humano|humano|persona(?: real| de verdad)?|agente|asesor[a]?|operador[a]?)\b",
     r"\b(?:p[aá]s[ae]me|comun[ií]queme|transfi[eé]rame)\s(?:con|a)\b|\bpersona (?:real|de verdad)\b|\bno (?:con )?un (?:robot|bot)\b",
 )  # fmt: skip
-_ASKS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _PATTERNS)
-_DECLINES = re.compile(
+_DECLINES = (
     r"\b(?:don't|do not|no need to|needn't|rather not|didn't)\s(?:want |need |have |wish )?(?:to )?(?:talk|speak|chat|be transferred)?\s?"
-    r"(?:to |with )?(?:a |any )?(?:real |actual |live )?(?:human|person|agent|representative)",
-    re.IGNORECASE,
+    r"(?:to |with )?(?:a |any )?(?:real |actual |live )?(?:human|person|agent|representative)"
 )
 MAX_CHARS = 4000
 """Characters of a message that are read: 10 ms."""
+
+
+@cache
+def _compiled() -> tuple[re.Pattern[str], tuple[re.Pattern[str], ...]]:
+    # Where a rule first reads them, not while the server starts: 10 ms.
+    return re.compile(_DECLINES, re.IGNORECASE), tuple(re.compile(one, re.IGNORECASE) for one in _PATTERNS)
 
 
 class AsksForHuman(Signal):
@@ -84,8 +89,9 @@ class AsksForHuman(Signal):
         text = " ".join(read_text(texts[0]).split())
         if len(text) > MAX_CHARS:
             raise ValueError(f"a message of more than {MAX_CHARS} characters")
-        asked = _DECLINES.sub(" ", text)
-        if any(pattern.search(asked) for pattern in _ASKS):
+        declines, asks = _compiled()
+        asked = declines.sub(" ", text)
+        if any(pattern.search(asked) for pattern in asks):
             return True
         words = words_of(text)
         language = language_of(words)

@@ -9,9 +9,7 @@ from pydantic import Field
 
 from signoff.triggers.facts import Facts
 from signoff.triggers.fields import Kind, read_path
-from signoff.triggers.signals.shell_findings import shell_findings
 from signoff.triggers.signals.signal import PathText, Signal
-from signoff.triggers.signals.sql_findings import sql_findings
 
 
 class Destructive(Signal):
@@ -41,4 +39,11 @@ class Destructive(Signal):
             given = shlex.join(given) if self.destructive == "shell" else ";\n".join(given)
         if found != "here" or not isinstance(given, str):
             raise ValueError("not a text")
-        return shell_findings(given) if self.destructive == "shell" else sql_findings(given)
+        # Loaded where a rule first reads them: dozens of patterns that a start of the server should not pay for.
+        if self.destructive == "shell":
+            from signoff.triggers.signals.shell_findings import shell_findings
+
+            return shell_findings(given)
+        from signoff.triggers.signals.sql_findings import sql_findings
+
+        return sql_findings(given)
