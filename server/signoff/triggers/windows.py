@@ -194,7 +194,9 @@ class MemoryWindows:
 
     def _advance(self, now: datetime) -> None:
         """Let happen what became known before now; a clock that goes back is read as standing still."""
-        while self._later and self._later[0].at < now:  # at the same instant the ask came first, as a limit sees it
+        while (
+            self._later and self._later[0].at < now
+        ):  # at the same instant the ask came first, as a limit sees it
             later = heapq.heappop(self._later)
             self._now = max(self._now, later.at)
             self._happen(later)
