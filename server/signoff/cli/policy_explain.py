@@ -281,11 +281,18 @@ def _situation(path: Path) -> Any:
 
     from signoff.domain.bundle import invalid_request
     from signoff.domain.canonical import parse_json
+    from signoff.domain.characters import one_line
+    from signoff.triggers.fields import meant
     from signoff.triggers.situations import Situation
 
     try:
         return Situation.model_validate(parse_json(path.read_bytes(), field=str(path)))
     except ValidationError as error:
+        for one in error.errors():
+            if one["type"] == "extra_forbidden" and len(one["loc"]) == 1:
+                name = str(one["loc"][0])
+                near = meant(name, Situation.model_fields) or f" (known: {', '.join(Situation.model_fields)})"
+                raise BadInput(f"{path}: unknown key '{one_line(name[:60])}'{near}") from None
         raise BadInput(f"{path}: {invalid_request(error, field='').message}") from None
 
 

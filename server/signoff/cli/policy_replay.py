@@ -303,7 +303,7 @@ def _show_triggers(tally: Tally, policy: LoadedPolicy, before: LoadedPolicy | No
     old = None if before is None else {trigger.id for trigger in before.policy.triggers}
     if rows:
         widest = max(12, shutil.get_terminal_size(fallback=(100, 24)).columns - 46)
-        width = min(max(len(name) for name, _, _ in rows), _WIDEST_NAME, widest)
+        width = max(len("trigger"), min(max(len(name) for name, _, _ in rows), _WIDEST_NAME, widest))
         head = f"  {'trigger':<{width}}{'fired before':>14}{'fires now':>11}{'change':>9}"
         click.echo("\n" + click.style(head, dim=True))
         for name, was, now in rows:

@@ -38,6 +38,8 @@ class Run(Situation):
     """Whether the agent asked for a person, which then is asked though no trigger fires."""
     people: Ended | None = None
     """What people made of it."""
+    ended_at: Instant | None = None
+    """When; the time of the line where it is left out."""
     failed: bool = False
     """Whether the action was run and failed."""
 
@@ -70,7 +72,7 @@ def read_run(line: bytes, *, id: str) -> Recorded:
         said=None if run.verdict is None else Said(run.verdict, frozenset(run.triggers)),
         requested=run.requested,
         ended=run.people,
-        ended_at=facts.now if run.people else None,
+        ended_at=_utc(run.ended_at) if run.ended_at else facts.now,
         failed_at=facts.now if run.failed else None,
         given=run.history,
     )

@@ -143,8 +143,11 @@ def read_table(text: str, policy: LoadedPolicy, *, source: str) -> tuple[ReadyCa
     try:
         table = _Table.model_validate(document.value)
     except ValidationError as error:
-        for found in error.errors(include_url=False):
-            _note(document, found["loc"], found["type"], found["msg"])
+        found = error.errors(include_url=False)
+        for one in found:
+            # A list of which every item is wrong is also too short for pydantic.
+            if one["type"] != "too_short" or len(found) == 1:
+                _note(document, one["loc"], one["type"], one["msg"])
     else:
         ready = [made for number, case in enumerate(table.cases) if (made := _ready(document, number, case))]
         _check_names(document, table, policy)
@@ -157,6 +160,8 @@ def _note(document: Document, path: Path, kind: str, message: str) -> None:
     what = message.removeprefix("Value error, ")
     if kind == "missing":
         path, what = path[:-1], f"'{path[-1]}' is missing"
+    elif kind == "too_short":
+        what = "needs one case at least"
     elif kind == "extra_forbidden":
         what = f"unknown key{meant(str(path[-1]), _fields_at(path[:-1]))}"
         document.note(document.keys.get(path, Place(1, 1)), f"{_shown(path)}: {what}")

@@ -193,8 +193,10 @@ class MemoryWindows:
             heapq.heappush(self._later, _Later(at, next(self._numbers), standing, outcome, places))
 
     def _advance(self, now: datetime) -> None:
-        """Let happen what became known until now; a clock that goes back is read as standing still."""
-        while self._later and self._later[0].at <= now:
+        """Let happen what became known before now; a clock that goes back is read as standing still."""
+        while (
+            self._later and self._later[0].at < now
+        ):  # at the same instant the ask came first, as a limit sees it
             later = heapq.heappop(self._later)
             self._now = max(self._now, later.at)
             self._happen(later)
