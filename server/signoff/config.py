@@ -156,7 +156,7 @@ class Settings(_Strict):
     )
 
 
-GROUPS: dict[str, type[_Strict]] = {"checks": CheckSettings, "alerts": AlertSettings}
+GROUPS: dict[str, type[BaseModel]] = {"checks": CheckSettings, "alerts": AlertSettings}
 """Keys that hold a map of further keys."""
 
 
