@@ -89,7 +89,12 @@ async def compared(
         for _ in range(20):
             await way()
     mine, base, *rest = await interleaved_calls(*ways, rounds=300, clock=clock)
-    told(f"check_triggers, 1,000 triggers, {transport} / a no-op tool", mine / base, GOAL, f"{mine * 1e3:.2f} ms")
+    told(
+        f"check_triggers, 1,000 triggers, {transport} / a no-op tool",
+        mine / base,
+        GOAL,
+        f"{mine * 1e3:.2f} ms",
+    )
     for (name, _), taken in zip(others, rest, strict=True):
         told(f"  the same / {name}", mine / taken, None, f"{taken * 1e3:.2f} ms")
     return mine / base
