@@ -243,16 +243,21 @@ def test_a_policy_that_is_slow_whatever_is_sent_is_refused_with_the_dearest_trig
 def test_many_triggers_for_different_tools_are_no_slow_policy(tools: str) -> None:
     lines = [f"- {{id: t{n}, tools: {tools.replace('#', str(n))}, then: deny}}" for n in range(3000)]
 
-    assert load_policy("version: 1\ntriggers:\n" + "\n".join(lines), source="policy.yaml")
+    loaded = load_policy("version: 1\ntriggers:\n" + "\n".join(lines), source="policy.yaml")
+
+    assert len(loaded.policy.triggers) == 3000
 
 
 def test_the_starter_and_a_thousand_simple_triggers_for_every_tool_load() -> None:
     explain = "{{action.arguments.amount}} is much"
 
-    assert load_policy(starter_policy(), source="policy.yaml")
-    assert load_policy(
+    starter = load_policy(starter_policy(), source="policy.yaml")
+    many = load_policy(
         policy([f"action.arguments.amount > {n}" for n in range(1000)], explain=explain), source="policy.yaml"
     )
+
+    assert starter.policy.triggers
+    assert len(evaluate(many, facts({"amount": 10})).fired) == 10
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def verdict(policy: LoadedPolicy, arguments: dict[str, Any], bundle: dict[str, A
     return evaluate(policy, facts)
 
 
-def strictness(given: Verdict) -> tuple[int, int, int, int, int, bool, bool, timedelta, timedelta]:
+def strictness(given: Verdict) -> tuple[float, ...]:
     """Return all that may get stricter; more is stricter, in each place."""
     return (
         STRICTNESS.index(given.outcome),
@@ -121,8 +121,8 @@ def strictness(given: Verdict) -> tuple[int, int, int, int, int, bool, bool, tim
         ASSURANCES.index(given.require.assurance),
         given.require.separation,
         given.require.reason,
-        -given.approve_within,
-        -given.approval_valid_for,
+        -given.approve_within.total_seconds(),
+        -given.approval_valid_for.total_seconds(),
     )
 
 
@@ -233,6 +233,25 @@ def _operands() -> st.SearchStrategy[str]:
     )  # fmt: skip
 
 
+def engine_says(when: str, arguments: dict[str, Any], bundle: dict[str, Any]) -> object:
+    """Return what the engine alone gives for a condition, or the error where it gives nothing."""
+    variables = Variables()
+    compiled = compile_checked(when, variables)
+    assert isinstance(compiled, Expression)
+    facts = Facts({"tool": "x", "arguments": arguments}, bundle, {}, {}, datetime(2026, 1, 1, tzinfo=UTC))
+    context: dict[str, Any] = {}
+    for path in compiled.reads:
+        found, value = facts.look_up(path)
+        if found == "here":
+            context[variables.values[path]] = value
+    for path in compiled.asks:
+        context[variables.present[path]] = facts.look_up(path)[0] == "here"
+    try:
+        return compiled.program.execute(context)
+    except BaseException as error:  # noqa: BLE001 -- a panic of the engine is no Exception
+        return error
+
+
 @given(
     _operands() | st.lists(st.sampled_from(PIECES), max_size=7).map("".join),
     arguments,
@@ -254,8 +273,10 @@ def test_whatever_a_condition_does_it_holds_or_does_not_or_the_trigger_fires(
 
     if not found.fired:
         assert found.outcome == "allow"
+        assert engine_says(when, arguments, bundle) is False
         return
     (fired,) = found.fired
+    assert (fired.reason == "matched") <= (engine_says(when, arguments, bundle) is True)
     assert fired.reason == "matched" or fired.reason.startswith(("missing ", "error: "))
     if fired.reason == "matched":
         assert found.outcome == then

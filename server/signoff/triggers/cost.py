@@ -105,7 +105,7 @@ class Cost:
         ns += chars * (CHAR_NS * copies + sum(pattern.char_ns for pattern in self.body_patterns))
         ns += values * VALUE_NS * copies
         # Each further item of a `map` or `filter` copies all that was gathered before it.
-        return ns + self.copying * items / 2 * (values + items * grown) * COPY_NS
+        return ns + self.copying * items / 2 * (values + items * float(grown)) * COPY_NS
 
 
 def measured(value: Any, *, most: int) -> tuple[Size, float]:
