@@ -20,7 +20,8 @@ from signoff.domain.errors import PolicyInvalid
 from signoff.triggers.cost import pattern_cost
 from signoff.triggers.evaluate import evaluate
 from signoff.triggers.facts import Facts
-from signoff.triggers.load import LoadedPolicy, load_policy, starter_policy
+from signoff.triggers.load import LoadedPolicy, load_policy
+from signoff.triggers.starters import starter_policy
 
 LIMIT_S = 0.050
 SLOW = "(a|b)*a(a|b){30}c"
