@@ -12,6 +12,7 @@ import anyio
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
 from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
+from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verify import verify_log
 from signoff.config import Config, Home
@@ -165,15 +166,19 @@ async def verify_database(
     *,
     on_progress: Callable[[int, int], None],
     anchors: Iterable[str] = (),
+    operators: Operators | None = None,
 ) -> Report:
     """Verify the whole log in a database file, as it stands now; nothing is written and no server is needed.
 
     Args:
         on_progress: Called with the events done and all events.
         anchors: Checkpoints kept elsewhere, as signed notes.
+        operators: The passkeys of people, kept elsewhere.
 
     Raises:
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
     async with open_snapshot(path) as reader:
-        return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
+        return await verify_log(
+            LogSource(reader), keys, on_progress=on_progress, anchors=anchors, operators=operators
+        )

@@ -4,6 +4,7 @@
     checkpoints  each one's signature, and the tree's root at its size
     payloads     each against its commitment; one that is absent must be erased by a later event
     cases        each stored case and its receipt against what its events say (`fold.py`)
+    people       each decision that needs a passkey against the signature that it carries (`operators.py`)
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
 payload that is absent until an event says that it was erased.
@@ -36,6 +37,7 @@ from signoff.audit.fold import (
     shown,
 )
 from signoff.audit.keys import PublicKeys
+from signoff.audit.operators import HumanSignatures, Operators
 from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.domain.canonical import MAX_INT, canonical, check_value
@@ -80,10 +82,11 @@ class Verifier:
     best soon after their events. Then `finish`.
     """
 
-    def __init__(self, keys: PublicKeys) -> None:
+    def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
         self._trusted = keys.log
         self._receipts = None if keys.receipts is None else key_set(keys.receipts)
         self._origin = keys.log[0].name
+        self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
         self._prev: str | None = "sha256:" + NO_EVENT.hex()
         self._at = ""
@@ -196,6 +199,9 @@ class Verifier:
             made = data.get(name)
             if made is not None:
                 self._expect(seq, name, made)
+        wrong = self._humans.follow(kind, data, record["actor"])
+        if wrong is not None:
+            self._add(Problem(seq, None, wrong))
         if kind == ERASED:
             self._erase(seq, data.get("parts"))
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
@@ -244,11 +250,12 @@ class Verifier:
                 )
             )
             return
+        unsigned = self._humans.wrong(record["type"], case.folded, record, version=case.folded.version)
         wrong = move_case(
             case.folded, seq, kind=record["type"], at=record["at"], data=record["data"], actor=record["actor"]
         )
-        if wrong is not None:
-            self._add(Problem(seq, case_id, wrong))
+        for one in filter(None, (wrong, unsigned)):
+            self._add(Problem(seq, case_id, one))
         self._settle(case_id, case)
 
     def case(self, row: CaseRow) -> None:
@@ -389,6 +396,8 @@ class Verifier:
             newest=self._signed,
             problems=tuple(problem for _, _, problem in self._problems),
             problem_count=counts["problems"],
+            human_signatures=self._humans.valid,
+            operators_pinned=self._humans.pinned,
         )
 
     def _judge_heads(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from signoff.desk.desk import Desk
 from signoff.domain.event import SYSTEM, Draft
 from signoff.store.unit import Unit
@@ -9,10 +11,14 @@ from signoff.triggers.load import LoadedPolicy
 
 
 async def note_policy(unit: Unit, policy: LoadedPolicy) -> None:
-    """Keep a policy's text, with an event, the first time it is met."""
-    if await unit.add_policy_version(policy.digest, policy.text):
-        data = {"policy_digest": policy.digest, "triggers": len(policy.policy.triggers)}
-        await unit.record(Draft("policy.loaded", unit.now, SYSTEM, data))
+    """Keep a policy's text, with an event each time another one comes into force; also one that was before."""
+    newest = await unit.newest_policy_event()
+    before = None if newest is None else orjson.loads(newest)["data"]["policy_digest"]
+    if before == policy.digest:
+        return
+    await unit.add_policy_version(policy.digest, policy.text)
+    data = {"policy_digest": policy.digest, "before": before, "triggers": len(policy.policy.triggers)}
+    await unit.record(Draft("policy.loaded", unit.now, SYSTEM, data))
 
 
 async def note_current_policy(desk: Desk) -> LoadedPolicy:

@@ -79,3 +79,11 @@ ON CONFLICT (digest) DO NOTHING RETURNING digest;
 -- name: policy_version(digest)^
 -- A policy as it was when it gave a verdict.
 SELECT digest, text, loaded_at FROM policy_version WHERE digest = :digest;
+
+-- name: newest_policy_event()^
+-- The event that said which policy is in force.
+SELECT body FROM audit_event WHERE type = 'policy.loaded' ORDER BY seq DESC LIMIT 1;
+
+-- name: key_rotations()
+-- Every event of a key rotation, in order.
+SELECT body FROM audit_event WHERE type = 'key.rotated' ORDER BY seq;
