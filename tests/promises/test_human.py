@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.promises import promise
 from signoff.audit.keys import last_signed
 from signoff.audit.operators import NoHumanSignature, Operators, check_receipt
 from signoff.audit.passkey import Signed, base64url, read_signed
-from signoff.audit.receipt import key_set, read
+from signoff.audit.receipt import issue, key_set, read
 from signoff.audit.report import Report
 from signoff.audit.verify import verify_log
 from signoff.cli import signoff
@@ -35,6 +36,7 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.passkeys import pinned_keys, revoke_passkey
 from signoff.desk.receipts import with_receipt
 from signoff.domain.canonical import sha256
+from signoff.domain.clock import SystemClock
 from signoff.domain.decision import Answer, decision_payload
 from signoff.domain.escalation import Proposed, decided
 from signoff.domain.event import Draft, commitment
@@ -343,8 +345,11 @@ async def test_an_auditor_sees_the_invented_approval_at_the_command_line(
     operators.write_text(played.operators.text(), encoding="ascii")
     seq = await invent(played, None)
     anchor.write_text(last_signed(played.desk.keys.directory) or "", encoding="utf-8")
-    async with played.desk.store.reading() as reader:
-        receipt.write_text((await reader.decisions(played.waiting))[-1].receipt or "", encoding="ascii")
+    now = SystemClock().now()  # the command line has no other
+    fresh = replace(
+        await receipt_of(played, played.waiting), issued_at=now, expires_at=now + timedelta(hours=1)
+    )
+    receipt.write_text(issue(fresh, played.desk.keys.receipt), encoding="ascii")
     pinned = ["--operators", str(operators), "--home", str(tmp_path)]
     database = ["--db", str(tmp_path / "signoff.db"), "--checkpoint", str(anchor)]
 

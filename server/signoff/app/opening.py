@@ -11,7 +11,7 @@ import anyio
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
-from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
+from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys, log_verifiers
 from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verify import verify_log
@@ -19,6 +19,7 @@ from signoff.config import Config, Home
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
 from signoff.desk.policies import note_current_policy
+from signoff.desk.rotate import settle_rotations
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
@@ -57,6 +58,7 @@ async def open_desk(
                 settings=_desk_settings(config),
             )
             await _check_anchors(config.home, store, keys)
+            await settle_rotations(desk)
             await note_current_policy(desk)
             await _add_first_person(desk)
             yield desk
@@ -130,7 +132,7 @@ async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
 
 def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
     try:
-        return verify_note(path.read_text(encoding="utf-8"), [keys.log.verifier])
+        return verify_note(path.read_text(encoding="utf-8"), log_verifiers(keys.directory))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, CheckpointInvalid) as error:

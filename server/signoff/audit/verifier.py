@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from signoff.audit import merkle
-from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note, verify_note
+from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
@@ -38,8 +38,9 @@ from signoff.audit.fold import (
 )
 from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HumanSignatures, Operators
-from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
+from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
+from signoff.audit.rotation import ROTATED, TrustedKeys
 from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
 from signoff.domain.errors import InvalidRequest
@@ -83,8 +84,7 @@ class Verifier:
     """
 
     def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
-        self._trusted = keys.log
-        self._receipts = None if keys.receipts is None else key_set(keys.receipts)
+        self._trusted = TrustedKeys(keys)
         self._origin = keys.log[0].name
         self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
@@ -95,7 +95,7 @@ class Verifier:
         self._stated: IndexRow | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
-        self._heads: list[tuple[int, bytes]] = []
+        self._heads: list[tuple[int, str]] = []
         self._signed: Checkpoint | None = None
         self._mismatch: tuple[int, int] | None = None
         self._mismatches = 0
@@ -200,6 +200,8 @@ class Verifier:
             if made is not None:
                 self._expect(seq, name, made)
         wrong = self._humans.follow(kind, data, record["actor"])
+        if kind == ROTATED:
+            wrong = self._trusted.follow(data, log=self._origin)
         if wrong is not None:
             self._add(Problem(seq, None, wrong))
         if kind == ERASED:
@@ -304,10 +306,10 @@ class Verifier:
         stated = unverified_fields(token)
         if not decision.items() <= stated.items():
             self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
-        if self._receipts is None:
+        if self._trusted.receipts is None:
             return
         try:
-            read(token, self._receipts)
+            read(token, self._trusted.receipts)
         except ReceiptInvalid as error:
             self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
 
@@ -339,30 +341,35 @@ class Verifier:
             The size it states, 0 if that cannot be read.
         """
         try:
-            checkpoint = verify_note(note, self._trusted)
-        except CheckpointInvalid as error:
-            return self._refuse_checkpoint(note, error)
-        if checkpoint.size < self._next:
-            self._add(Problem(None, None, f"the checkpoint of size {checkpoint.size} is stored out of order"))
-            return checkpoint.size
-        heapq.heappush(self._heads, (checkpoint.size, checkpoint.root))
-        if checkpoint.size == self._next:
-            self._compare_heads()
-        return checkpoint.size
-
-    def _refuse_checkpoint(self, note: str, error: CheckpointInvalid) -> int:
-        try:
             size = parse_checkpoint(parse_note(note).text).size
-        except CheckpointInvalid:
+        except CheckpointInvalid as error:
             self._add(Problem(None, None, f"a stored checkpoint cannot be read: {error}"))
             return 0
-        self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
+        if size < self._next:
+            if self._signed_root(size, note) is not None:
+                self._add(Problem(None, None, f"the checkpoint of size {size} is stored out of order"))
+            return size
+        # Which keys count shows only once the log has come as far.
+        heapq.heappush(self._heads, (size, note))
+        if size == self._next:
+            self._compare_heads()
         return size
+
+    def _signed_root(self, size: int, note: str) -> bytes | None:
+        """Return the root that a checkpoint states, None unless a key that counts now signed it."""
+        try:
+            return self._trusted.checkpoint(note, at=self._at).root
+        except CheckpointInvalid as error:
+            self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
+            return None
 
     def _compare_heads(self) -> None:
         root = merkle.root(self._edge)
         while self._heads and self._heads[0][0] <= self._next:
-            size, stated = heapq.heappop(self._heads)
+            size, note = heapq.heappop(self._heads)
+            stated = self._signed_root(size, note)
+            if stated is None:
+                continue
             if size == self._next and stated == root:
                 self._counts["checkpoints"] += 1
                 self._signed = Checkpoint(self._origin, size, stated)
@@ -402,8 +409,9 @@ class Verifier:
 
     def _judge_heads(self) -> None:
         """Say what the checkpoints that do not match mean."""
-        if self._heads:
-            size = max(self._heads)[0]
+        beyond = [size for size, note in self._heads if self._signed_root(size, note) is not None]
+        if beyond:
+            size = max(beyond)
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
             self._fault(self._next, f"{what}: a checkpoint of size {size} was signed")
         if self._mismatch is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from signoff.audit.keys import KeyExposed, KeyInvalid, KeyMissing, ReceiptKey, receipt_key
 from signoff.audit.passkey import Signed
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.desk.desk import Desk
 from signoff.domain.change import Change
+from signoff.domain.errors import StoreUnavailable
 from signoff.domain.people import Role, SignIn
 
 
@@ -51,4 +53,14 @@ def with_receipt(
         audit_seq=seq,
         passkey=signed,
     )
-    return replace(change, receipt=issue(receipt, desk.keys.receipt))
+    return replace(change, receipt=issue(receipt, _key(desk)))
+
+
+def _key(desk: Desk) -> ReceiptKey:
+    try:
+        return receipt_key(desk.keys)
+    except (KeyMissing, KeyExposed, KeyInvalid, OSError) as error:
+        # The error names a path of this machine, and an agent may read this.
+        raise StoreUnavailable(
+            "The decision cannot be signed, so it was not taken. Check the keys directory: `signoff doctor`."
+        ) from error
