@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography.exceptions import InvalidSignature
 from tests._support.authenticator import Authenticator
 from tests._support.cases import approve, ask, verified
 from tests._support.clock import HandClock
@@ -25,11 +26,12 @@ from tests._support.passkeys import (
     signed,
 )
 from tests.conftest import Cast
+from tests.docs.test_reference import snippet_of_receipts
 from tests.promises import promise
 
 from signoff.audit.operators import NoHumanSignature, check_receipt
-from signoff.audit.passkey import PasskeyInvalid, enrolment_challenge
-from signoff.audit.receipt import key_set, read
+from signoff.audit.passkey import PasskeyInvalid, base64url, enrolment_challenge
+from signoff.audit.receipt import key_set, read, unverified_fields
 from signoff.desk.decide import decide, undo
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import look
@@ -362,3 +364,23 @@ async def test_a_revoked_passkey_signs_nothing_and_what_it_signed_stays(
     report = await verified(desk)
     assert (report.problems, report.human_signatures) == ((), 1)
     assert [key.rp_id for key in (await pinned_keys(desk)).keys] == [RP_ID]
+
+
+async def test_the_snippet_in_the_documentation_checks_what_people_signed(
+    desk: Desk, cast: Cast, phone: Authenticator
+) -> None:
+    signed_by_people = snippet_of_receipts("signed_by_people")
+    view = await sign_and_decide(desk, cast.omar, phone, await vault(desk, cast), YES)
+    fields = unverified_fields(view.decisions[-1].receipt or "")
+    operators = orjson.loads((await pinned_keys(desk)).text())
+    assert signed_by_people(fields, operators)
+    assert not signed_by_people({**fields, "action_digest": fields["policy_digest"]}, operators)
+    assert not signed_by_people({**fields, "sub": "esc_other"}, operators)
+    assert not signed_by_people({**fields, "outcome": "rejected"}, operators)
+    with pytest.raises(KeyError):
+        signed_by_people({**fields, "passkey": []}, operators)
+    with pytest.raises(KeyError):
+        signed_by_people(fields, {"keys": []})
+    other = {**operators["keys"][0], "public_key": base64url(device().public_key)}
+    with pytest.raises(InvalidSignature):
+        signed_by_people(fields, {"keys": [other]})

@@ -224,7 +224,10 @@ async def test_a_rotation_that_is_killed_at_any_step_is_finished_by_the_next_sta
 
     assert len(await rotations(desk)) == 1
     assert unfinished_rotations(desk.keys.directory) == []
-    assert read(receipt, key_set(load_public(desk.keys.directory).receipts or {"keys": []}))
+    assert (
+        read(receipt, key_set(load_public(desk.keys.directory).receipts or {"keys": []})).outcome
+        == "approved"
+    )
     assert (await verified_by(desk, pinned)).problems == ()
     public = load_public(desk.keys.directory)
     assert len(public.log) + len((public.receipts or {"keys": []})["keys"]) == 3
@@ -322,7 +325,7 @@ async def test_a_rotation_from_a_key_that_nobody_knows_is_named(
     for purpose in ("log", "receipt"):
         made = begin_rotation(
             evil.directory,
-            purpose,  # type: ignore[arg-type]
+            purpose,
             at="2026-01-01T00:00:00.000000Z",
             until="2027-01-01T00:00:00.000000Z",
         )
