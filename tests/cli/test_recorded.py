@@ -16,6 +16,7 @@ from tests._support.cases import approve, ask
 from tests._support.passkeys import enrolled
 
 from signoff.app import local_user, open_desk
+from signoff.audit.keys import load_keys
 from signoff.cli import signoff
 from signoff.config import Config
 from signoff.desk.people import add_person, local_agent, person_named
@@ -37,6 +38,7 @@ CHANGES: dict[str, tuple[list[str], str]] = {
     "agents pause": (["billing-bot"], "agent.paused"),
     "agents resume": (["billing-bot"], "agent.resumed"),
     "keys rotate": (["--purpose", "log"], "key.rotated"),
+    "keys revoke": (["{key}"], "key.revoked"),
 }
 """In the order in which they can be run."""
 READS = {"people list", "people passkeys", "people pin", "agents list", "keys list"}
@@ -65,10 +67,10 @@ async def enrolled_credential(config: Config) -> str:
 
 
 async def test_every_command_that_changes_who_may_do_what_leaves_its_event(config: Config) -> None:
-    credential = await enrolled_credential(config)
+    credential, key = await enrolled_credential(config), load_keys(config.home.keys).log.verifier.key_id.hex()
     for words, (arguments, expected) in CHANGES.items():
         before = await events_of(config)
-        await run(config, *words.split(), *(one.format(credential=credential) for one in arguments))
+        await run(config, *words.split(), *(one.format(credential=credential, key=key) for one in arguments))
         after = await events_of(config)
         assert [event["type"] for event in after[len(before) :]] == [expected], words
 

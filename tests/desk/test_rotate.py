@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests._support.cases import approve, ask, verified
 from tests._support.clock import HandClock
 from tests.conftest import Cast
 
-from signoff.audit.checkpoint import SigningKey, parse_note, sign, verify_note
+from signoff.audit.checkpoint import Checkpoint, SigningKey, parse_note, sign, verify_note
 from signoff.audit.keyring import begin_rotation, finish_rotation, unfinished_rotations
 from signoff.audit.keys import (
     CheckpointSigner,
@@ -26,15 +27,15 @@ from signoff.audit.keys import (
     load_keys,
     load_public,
 )
-from signoff.audit.receipt import key_set, read
+from signoff.audit.receipt import ReceiptInvalid, key_set, read
 from signoff.audit.report import Report
-from signoff.audit.rotation import RotationInvalid, read_rotation
+from signoff.audit.rotation import Revocation, RotationInvalid, read_rotation
 from signoff.audit.verify import verify_log
 from signoff.desk import rotate
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.desk import Desk
-from signoff.desk.rotate import list_keys, rotate_key, settle_rotations
-from signoff.domain.errors import Conflict, InvalidRequest, StoreUnavailable
+from signoff.desk.rotate import list_keys, revoke_key, rotate_key, settle_rotations
+from signoff.domain.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.store.log_source import LogSource
 from signoff.store.unit import Unit
@@ -313,8 +314,6 @@ async def test_a_rotation_that_one_key_did_not_sign_is_named_and_changes_nothing
 
 
 def note_of(keys: Keys, key: SigningKey, size: int, root: bytes) -> str:
-    from signoff.audit.checkpoint import Checkpoint
-
     return sign(Checkpoint(keys.origin, size, root), key)
 
 
@@ -348,3 +347,64 @@ async def test_a_decision_without_a_receipt_key_is_not_taken_and_names_no_path(
     with pytest.raises(StoreUnavailable) as caught:
         await approve(desk, cast.omar, case)
     assert os.fspath(desk.keys.directory) not in caught.value.message
+
+
+# Revoking
+
+
+async def test_what_a_revoked_key_signs_counts_for_nothing(desk: Desk, cast: Cast) -> None:
+    stolen = load_keys(desk.keys.directory)
+    before = await busy(desk, cast)
+    await rotate_key(desk, "log", overlap=DAY)
+    await rotate_key(desk, "receipt", overlap=DAY)
+    await revoke_key(desk, stolen.log.verifier.key_id.hex())
+    await revoke_key(desk, stolen.receipt.kid)
+    await busy(desk, cast)
+    note = await newest(desk)
+    assert signers_of(note) == 1, "also within the overlap"
+    assert not (desk.keys.directory / "log.old.key").exists()
+
+    public = load_public(desk.keys.directory)
+    with pytest.raises(ReceiptInvalid):
+        read(before, key_set(public.receipts_in_use))
+    report = await verified_by(desk, public)
+    assert report.problems == (), "what it signed before is in the log and still holds"
+    real = verify_note(note, public.log)
+    for keys in (public, stolen.public()):
+        forged = sign(Checkpoint(real.origin, real.size, bytes(32)), stolen.log)
+        assert (await verified_by(desk, keys, forged)).problems == ()
+    assert [one.state for one in await list_keys(desk)] == ["revoked", "current", "revoked", "current"]
+
+
+async def test_a_key_is_revoked_once_and_never_the_one_that_signs(desk: Desk, cast: Cast) -> None:
+    old = load_keys(desk.keys.directory).log.verifier.key_id.hex()
+    with pytest.raises(Conflict, match="Rotate it first"):
+        await revoke_key(desk, old)
+    with pytest.raises(NotFound):
+        await revoke_key(desk, "00000000")
+    await rotate_key(desk, "log", overlap=DAY)
+    with pytest.raises(InvalidRequest):
+        await revoke_key(desk, old, from_seq=10_000)
+    assert (await revoke_key(desk, old)).state == "revoked"
+    with pytest.raises(Conflict, match="revoked before"):
+        await revoke_key(desk, old)
+    assert (await verified(desk)).problems == ()
+
+
+async def test_a_revocation_that_the_current_key_did_not_sign_is_named(desk: Desk, cast: Cast) -> None:
+    """The thief revokes the new key with the old one."""
+    thief = load_keys(desk.keys.directory).log
+    await rotate_key(desk, "log", overlap=DAY)
+    new = load_keys(desk.keys.directory).log.verifier.text
+    unsigned = Revocation("log", desk.keys.origin, new, 0)
+    forged = replace(unsigned, signature=thief.private.sign(unsigned.covered))
+
+    async def forge(unit: Unit) -> int:
+        seq = unit.next_seq
+        await unit.record(Draft("key.revoked", unit.now, SYSTEM, forged.as_json()))
+        return seq
+
+    seq = await desk.store.write(forge)
+    await busy(desk, cast)
+    (problem,) = (await verified_by(desk, load_public(desk.keys.directory))).problems
+    assert (problem.seq, problem.what) == (seq, "revokes a key without the signature of the one in use")

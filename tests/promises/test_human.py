@@ -36,7 +36,8 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.passkeys import pinned_keys, revoke_passkey
 from signoff.desk.receipts import with_receipt
 from signoff.domain.canonical import sha256
-from signoff.domain.clock import SystemClock
+from signoff.domain.change import Change
+from signoff.domain.clock import SystemClock, to_text
 from signoff.domain.decision import Answer, decision_payload
 from signoff.domain.escalation import Proposed, decided
 from signoff.domain.event import Draft, commitment
@@ -335,6 +336,50 @@ async def test_an_old_signature_is_not_used_later(played: Played, clock: HandClo
     clock.advance(301)
     seq = await invent(played, proof.signed, salt=proof.salt)
     assert_named(await verified(played, played.operators), seq, "names another time")
+
+
+@promise("provable")
+async def test_a_case_that_was_opened_as_approved_names_nobody(played: Played) -> None:
+    """The administrator lets the policy have approved what it asks a person for."""
+
+    async def move(unit: Unit) -> int:
+        case = await unit.case(played.waiting)
+        document = await unit.document(played.waiting)
+        assert case is not None
+        assert document is not None
+        async with played.desk.store.reading() as reader:
+            first = orjson.loads((await reader.events_of_case(case.id))[0][1])
+        made = replace(
+            case,
+            id="esc_invented",
+            status="approved",
+            decided_at=unit.now,
+            opened_at=unit.now,
+            release_at=unit.now,
+            valid_until=unit.now + case.approval_valid_for,
+            assurance="none",
+            final_digest=case.action_digest,
+        )
+        data = {
+            **{name: value for name, value in first["data"].items() if name != "bundle"},
+            "status": "approved",
+            "final_digest": made.final_digest,
+            "assurance": "none",
+            "release_at": to_text(unit.now),
+            "valid_until": to_text(unit.now + case.approval_valid_for),
+        }
+        change = Change(
+            made,
+            Draft("escalation.opened", unit.now, played.cast.ada.actor, data, made.id),
+            payloads={"bundle": document},
+        )
+        seq = unit.next_seq
+        change = with_receipt(played.desk, change, receipt_id="rcp_x", seq=seq, now=unit.now, by=None)
+        await unit.apply(change)
+        return seq
+
+    seq: int = await played.desk.store.write(move)
+    assert_named(await verified(played, played.operators), seq, "names nobody")
 
 
 @promise("provable")

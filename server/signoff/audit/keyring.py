@@ -13,7 +13,7 @@ Each step leaves something that the next call finds and finishes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signoff.audit.checkpoint import parse_verifier_key
 from signoff.audit.keys import (
     KEY_FILES,
+    LOG_OLD_KEY,
+    REVOKED,
     KeyInvalid,
     Keys,
     load_public,
@@ -33,12 +35,14 @@ from signoff.audit.keys import (
     read_key_file,
     read_receipt_key,
     read_signer,
+    revoked_keys,
     signer_text,
     write_key_file,
 )
 from signoff.audit.rotation import (
     PURPOSES,
     Purpose,
+    Revocation,
     Rotation,
     RotationInvalid,
     public_bytes,
@@ -126,6 +130,30 @@ def _read(path: Path) -> Rotation | None:
         raise KeyInvalid(path, "not a rotation that both keys signed") from None
 
 
+def begin_revocation(directory: Path, purpose: Purpose, key: str, *, from_seq: int) -> Revocation:
+    """Let a key that was followed by another sign nothing any more, and have the current one say so.
+
+    Its event is still to be appended; until then the files alone say it, which is the safe side.
+
+    Raises:
+        Conflict: It is the current key.
+    """
+    with locked(directory):
+        private, current = _key(directory / KEY_FILES[purpose], purpose)
+        if key == current:
+            raise Conflict("This key signs now. Rotate it first, then revoke it.")
+        held = revoked_keys(directory)
+        origin = read_signer(directory / KEY_FILES["log"]).name
+        made = Revocation(purpose, origin, key, held.get(key, from_seq))
+        held[key] = made.from_seq
+        text = orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode("ascii") + "\n"
+        write_key_file(directory / REVOKED, text, mode=0o644)
+        old = directory / LOG_OLD_KEY
+        if purpose == "log" and old.exists() and _key(old, "log")[1] == key:
+            old.unlink()
+        return replace(made, signature=private.sign(made.covered))
+
+
 @dataclass(frozen=True, slots=True)
 class KeyNames:
     """The public keys of one purpose, as rotations name them."""
@@ -135,6 +163,7 @@ class KeyNames:
     """All of them, oldest first."""
     current: str
     next: str | None
+    revoked: frozenset[str]
 
     def id_of(self, public: str) -> str:
         """Return the key id of a signed note, or a receipt's `kid`."""
@@ -156,4 +185,5 @@ def key_names(directory: Path, purpose: Purpose) -> KeyNames:
             tuple(public),
             _key(directory / KEY_FILES[purpose], purpose)[1],
             _key(following, purpose)[1] if following.exists() else None,
+            frozenset(held.revoked),
         )

@@ -5,6 +5,7 @@
     log.pub       the log's verifier keys, one a line, for those who only verify
     receipt.pub   the receipts' public keys as a JWK set (RFC 7517)
     log.signed    the last checkpoint that log.key signed
+    revoked       public keys that count no more, and the event number from which on
     lock          held while keys are made, rotated (`keyring.py`) and used, for several processes share one home
 
 Log and receipt are different keys, so that neither signature can ever be taken for the other.
@@ -17,7 +18,7 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -45,6 +46,7 @@ RECEIPT_KEY = "receipt.key"
 LOG_PUBLIC = "log.pub"
 RECEIPT_PUBLIC = "receipt.pub"
 LAST_SIGNED = "log.signed"
+REVOKED = "revoked"
 LOG_OLD_KEY = "log.old.key"
 LOG_ROTATED = "log.rotated"
 LOCK = "lock"
@@ -149,6 +151,14 @@ class PublicKeys:
     """One at least; all have the log's name."""
     receipts: Jwks | None
     """None: receipts are compared with the log, which holds their digests, and their own signatures are not checked."""
+    revoked: Mapping[str, int] = field(default_factory=dict)
+    """Public keys, as rotations name them, and the event number from which on their signatures do not count."""
+
+    @property
+    def receipts_in_use(self) -> Jwks:
+        """Return the keys that check a receipt on its own: a revoked one may have signed anything, under any date."""
+        held = [] if self.receipts is None else self.receipts["keys"]
+        return {"keys": [key for key in held if key["x"] not in self.revoked]}
 
 
 def public_jwk(public: bytes) -> dict[str, str]:
@@ -209,7 +219,9 @@ def load_public(directory: Path) -> PublicKeys:
         KeyInvalid: A file does not hold keys.
     """
     receipts = directory / RECEIPT_PUBLIC
-    return PublicKeys(log_verifiers(directory), _parse_jwks(_read(receipts), receipts))
+    return PublicKeys(
+        log_verifiers(directory), _parse_jwks(_read(receipts), receipts), revoked_keys(directory)
+    )
 
 
 def log_verifiers(directory: Path) -> tuple[VerifierKey, ...]:
@@ -227,6 +239,21 @@ def log_verifiers(directory: Path) -> tuple[VerifierKey, ...]:
     if not verifiers:
         raise KeyInvalid(log, "it is empty")
     return verifiers
+
+
+def revoked_keys(directory: Path) -> dict[str, int]:
+    """Read which public keys were revoked, and from which event on.
+
+    Raises:
+        KeyInvalid: The file does not say.
+    """
+    path = directory / REVOKED
+    if not path.exists():
+        return {}
+    try:
+        return {str(key): int(seq) for key, seq in orjson.loads(_read(path)).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise KeyInvalid(path, "not a list of revoked keys") from None
 
 
 def receipt_key(keys: Keys) -> ReceiptKey:

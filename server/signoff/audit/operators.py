@@ -150,6 +150,12 @@ class HumanSignatures:
             self._keys[key.credential] = key
         return None
 
+    def opened_wrongly(self, case: Folded) -> str | None:
+        """Say whether a case was opened as approved though it needs a person: the policy alone never does that."""
+        if case.assurance_needed == "passkey" and case.fields["status"] in ("approved", "modified"):
+            return f"approves what needs a passkey, with {NO_SIGNATURE}: it names nobody"
+        return None
+
     def wrong(self, kind: str, case: Folded, record: Mapping[str, Any], *, version: int) -> str | None:
         """Say why an event's decision is not the signed decision of the person it names; None if it is, or need not be.
 

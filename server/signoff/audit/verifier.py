@@ -40,7 +40,7 @@ from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HumanSignatures, Operators
 from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
-from signoff.audit.rotation import ROTATED, TrustedKeys
+from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
 from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
 from signoff.domain.errors import InvalidRequest
@@ -202,6 +202,8 @@ class Verifier:
         wrong = self._humans.follow(kind, data, record["actor"])
         if kind == ROTATED:
             wrong = self._trusted.follow(data, log=self._origin)
+        elif kind == REVOKED:
+            wrong = self._trusted.revoke(data, log=self._origin)
         if wrong is not None:
             self._add(Problem(seq, None, wrong))
         if kind == ERASED:
@@ -237,6 +239,9 @@ class Verifier:
             return
         self._counts["cases"] += 1
         folded = open_case(seq, record["data"], at=record["at"])
+        wrong = self._humans.opened_wrongly(folded)
+        if wrong is not None:
+            self._add(Problem(seq, case_id, wrong))
         case = _Case(folded, self._rows.pop(case_id, None))
         self._cases[case_id] = case
         self._bundles[seq] = folded
@@ -306,10 +311,11 @@ class Verifier:
         stated = unverified_fields(token)
         if not decision.items() <= stated.items():
             self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
-        if self._trusted.receipts is None:
+        receipt_keys = self._trusted.receipts_at(seq)
+        if receipt_keys is None:
             return
         try:
-            read(token, self._trusted.receipts)
+            read(token, receipt_keys)
         except ReceiptInvalid as error:
             self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
 
@@ -359,6 +365,8 @@ class Verifier:
         """Return the root that a checkpoint states, None unless a key that counts now signed it."""
         try:
             return self._trusted.checkpoint(note, at=self._at).root
+        except CheckpointUncounted:
+            return None
         except CheckpointInvalid as error:
             self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
             return None

@@ -144,10 +144,7 @@ def _jwks(home: Home, path: Path | None) -> Jwks:
             return {"keys": [public_jwk(_from_base64url(key["x"])) for key in keys]}
         except (ValueError, KeyError, TypeError):
             raise KeyInvalid(path, "not a JWK set of Ed25519 keys") from None
-    receipts = load_public(home.keys).receipts
-    if receipts is None:
-        raise KeyInvalid(home.keys, "it holds no receipt keys")
-    return receipts
+    return load_public(home.keys).receipts_in_use
 
 
 def _from_base64url(text: str) -> bytes:

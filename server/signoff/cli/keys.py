@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PURPOSE_NAMES = ("log", "receipt")
 
-keys = Commands("keys", help="What signs checkpoints and receipts: list, rotate.")
+keys = Commands("keys", help="What signs checkpoints and receipts: list, rotate, revoke.")
 
 
 def _config(home: Path | None) -> Config:
@@ -78,3 +78,29 @@ async def _rotate(config: Config, purpose: Purpose, overlap: timedelta) -> Rotat
 
     async with open_desk(config) as desk:
         return await rotate_key(desk, purpose, overlap=overlap)
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@click.option(
+    "--from", "from_seq", type=int,
+    help="The event number from which on its signatures do not count; the next one without it.",
+)  # fmt: skip
+@with_home
+@examples("signoff keys revoke 838b4423", "signoff keys revoke 838b4423 --from 1200")
+def revoke(key_id: str, from_seq: int | None, home: Path | None) -> None:
+    """Let the signatures of a key that was rotated out count no more. KEY_ID is what `signoff keys list` prints.
+
+    For a key that somebody else has got hold of. Rotate it first. It signs no checkpoints any more, also within the
+    overlap, and leaves /.well-known/jwks.json.
+    """
+    revoked = run(_revoke, _config(home), key_id, from_seq)
+    click.echo(f"Revoked the {revoked.purpose} key {revoked.id}.")
+
+
+async def _revoke(config: Config, key_id: str, from_seq: int | None) -> KeyLine:
+    from signoff.app import open_desk
+    from signoff.desk.rotate import revoke_key
+
+    async with open_desk(config) as desk:
+        return await revoke_key(desk, key_id, from_seq=from_seq)

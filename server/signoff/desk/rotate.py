@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,19 @@ from typing import Literal
 import anyio.to_thread
 import orjson
 
-from signoff.audit.keyring import KeyNames, begin_rotation, finish_rotation, key_names, unfinished_rotations
+from signoff.audit.keyring import (
+    KeyNames,
+    begin_revocation,
+    begin_rotation,
+    finish_rotation,
+    key_names,
+    unfinished_rotations,
+)
 from signoff.audit.rotation import Purpose, Rotation, read_rotation
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.domain.clock import to_text
-from signoff.domain.errors import InvalidRequest
+from signoff.domain.errors import Conflict, InvalidRequest, NotFound
 from signoff.domain.event import SYSTEM, Draft
 from signoff.store.unit import Unit
 
@@ -27,6 +34,9 @@ SHORTEST_OVERLAP = timedelta(minutes=1)
 LONGEST_OVERLAP = timedelta(days=365)
 
 
+KeyState = Literal["current", "next", "overlap", "retired", "revoked"]
+
+
 @dataclass(frozen=True, slots=True)
 class KeyLine:
     """One signing key, for a list."""
@@ -34,7 +44,9 @@ class KeyLine:
     purpose: Purpose
     id: str
     """The key id of a signed note, or a receipt's `kid`."""
-    state: Literal["current", "next", "overlap", "retired"]
+    public: str
+    """The public key as rotations name it."""
+    state: KeyState
     made_at: str | None
     """As events write times; None before the log's first event."""
     used_until: str | None
@@ -76,6 +88,44 @@ async def settle_rotations(desk: Desk) -> None:
         await anyio.to_thread.run_sync(finish_rotation, desk.keys.directory, made.purpose)
 
 
+async def revoke_key(desk: Desk, key_id: str, *, from_seq: int | None = None) -> KeyLine:
+    """Let the signatures of a key that was rotated out count no more.
+
+    Args:
+        key_id: As `list_keys` has it.
+        from_seq: The event number from which on; the next one if None. Checkpoints of larger logs that only this key
+            signed then count for nothing, and neither does any receipt of it that is checked on its own.
+
+    Raises:
+        NotFound: No such key.
+        Conflict: It signs now, or was revoked before.
+        InvalidRequest: No such event yet.
+    """
+    found = next((one for one in await list_keys(desk) if one.id == key_id), None)
+    if found is None:
+        raise NotFound("There is no such key. See `signoff keys list`.")
+    async with desk.store.reading() as reader:
+        size = (await reader.head()).size
+    if from_seq is not None and not 0 <= from_seq <= size:
+        raise InvalidRequest(f"must be 0 to {size}, the number of the next event.", field="from")
+    begin = partial(
+        begin_revocation,
+        desk.keys.directory,
+        found.purpose,
+        found.public,
+        from_seq=size if from_seq is None else from_seq,
+    )
+    made = await anyio.to_thread.run_sync(begin)
+
+    async def note(unit: Unit) -> None:
+        if found.public in [orjson.loads(body)["data"]["key"] for body in await unit.key_revocations()]:
+            raise Conflict("This key was revoked before.")
+        await unit.record(Draft("key.revoked", unit.now, SYSTEM, made.as_json()))
+
+    await desk.store.write(note)
+    return replace(found, state="revoked")
+
+
 async def list_keys(desk: Desk) -> list[KeyLine]:
     """Return the signing keys, those of the log first, oldest first."""
     names = await anyio.to_thread.run_sync(_names, desk.keys.directory)
@@ -94,11 +144,13 @@ def _names(directory: Path) -> list[KeyNames]:
 
 
 def _line(names: KeyNames, public: str, made_at: str | None, until: str | None, *, now: str) -> KeyLine:
-    state: Literal["current", "next", "overlap", "retired"] = "retired"
-    if public == names.current:
+    state: KeyState = "retired"
+    if public in names.revoked:
+        state = "revoked"
+    elif public == names.current:
         state = "current"
     elif public == names.next:
         state = "next"
     elif until is not None and until > now:
         state = "overlap"
-    return KeyLine(names.purpose, names.id_of(public), state, made_at, until)
+    return KeyLine(names.purpose, names.id_of(public), public, state, made_at, until)

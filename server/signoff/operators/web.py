@@ -116,10 +116,10 @@ async def _readyz(door: Door, request: Request) -> Response:
 
 
 async def _jwks(door: Door, request: Request) -> Response:
-    """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included."""
+    """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included, revoked ones not."""
     held = door.desk.keys.jwks()
     with suppress(SignoffError):  # it would name a path of this machine to whoever asks
-        held = (await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)).receipts or held
+        held = (await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)).receipts_in_use
     # Who meets a `kid` that is not there asks again; a rotation is seen within five minutes.
     return JSONResponse(held, headers={"Cache-Control": "public, max-age=300"})
 

@@ -86,6 +86,10 @@ class Reader:
         """Return the bytes of every event of a key rotation, in order."""
         return [bytes(row["body"]) async for row in self._q.key_rotations(self._connection)]
 
+    async def key_revocations(self) -> list[bytes]:
+        """Return the bytes of every event that revoked a key, in order."""
+        return [bytes(row["body"]) async for row in self._q.key_revocations(self._connection)]
+
     async def policy_text(self, digest: str) -> str | None:
         """Return a policy as it was when it gave a verdict."""
         row = await self._q.policy_version(self._connection, digest=digest)

@@ -87,3 +87,7 @@ SELECT body FROM audit_event WHERE type = 'policy.loaded' ORDER BY seq DESC LIMI
 -- name: key_rotations()
 -- Every event of a key rotation, in order.
 SELECT body FROM audit_event WHERE type = 'key.rotated' ORDER BY seq;
+
+-- name: key_revocations()
+-- Every event that revoked a key, in order.
+SELECT body FROM audit_event WHERE type = 'key.revoked' ORDER BY seq;

@@ -16,3 +16,4 @@ CREATE INDEX person_passkey_of ON person_passkey (person_id);
 -- Which policy is in force and which keys were rotated is asked often; such events are few among millions.
 CREATE INDEX audit_event_policy ON audit_event (seq) WHERE type = 'policy.loaded';
 CREATE INDEX audit_event_keys ON audit_event (seq) WHERE type = 'key.rotated';
+CREATE INDEX audit_event_revoked_keys ON audit_event (seq) WHERE type = 'key.revoked';
