@@ -23,6 +23,7 @@ from signoff.desk.people import add_person, local_agent, person_named
 from signoff.desk.policies import note_current_policy
 from signoff.desk.sign_in import issue_sign_in_link, open_link, sign_out
 from signoff.domain.action import Action
+from signoff.domain.errors import Conflict
 from signoff.domain.people import SignIn
 from signoff.triggers.load import starter_policy
 
@@ -128,3 +129,26 @@ async def test_an_export_and_a_look_are_events(config: Config) -> None:
     await run(config, "export", "--format", "jsonl", "--out", str(config.home.path / "out"))
     types = Counter(event["type"] for event in await events_of(config))
     assert (types["bundle.viewed"], types["export.made"]) == (1, 1)
+
+
+async def test_keys_of_before_a_rotation_that_were_put_back_sign_nothing(config: Config) -> None:
+    await run(config, "people", "list")
+    kept = {path.name: path.read_bytes() for path in config.home.keys.iterdir()}
+    await run(config, "keys", "rotate", "--purpose", "log")
+    listed = await run(config, "keys", "list")
+    assert [line.split()[2] for line in listed.splitlines()] == ["overlap", "current", "current"]
+    for path in config.home.keys.iterdir():
+        path.unlink()
+    for name, held in kept.items():
+        (config.home.keys / name).write_bytes(held)
+        (config.home.keys / name).chmod(0o600)
+    with pytest.raises(Conflict, match="was rotated out"):
+        await events_of(config)
+
+
+async def test_commands_that_only_read_leave_no_event(config: Config) -> None:
+    await enrolled_credential(config)
+    before = await events_of(config)
+    for words in READS:
+        await run(config, *words.split(), *(["Olga"] if words == "people passkeys" else []))
+    assert await events_of(config) == before

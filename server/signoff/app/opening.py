@@ -19,7 +19,7 @@ from signoff.config import Config, Home
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
 from signoff.desk.policies import note_current_policy
-from signoff.desk.rotate import settle_rotations
+from signoff.desk.rotate import check_keys, settle_rotations
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
@@ -59,6 +59,7 @@ async def open_desk(
             )
             await _check_anchors(config.home, store, keys)
             await settle_rotations(desk)
+            await check_keys(desk)
             await note_current_policy(desk)
             await _add_first_person(desk)
             yield desk

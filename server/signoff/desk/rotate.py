@@ -88,6 +88,22 @@ async def settle_rotations(desk: Desk) -> None:
         await anyio.to_thread.run_sync(finish_rotation, desk.keys.directory, made.purpose)
 
 
+async def check_keys(desk: Desk) -> None:
+    """Refuse keys that others have followed: nothing that they sign would count.
+
+    Raises:
+        Conflict: A key directory from before a rotation was put back.
+    """
+    async with desk.store.reading() as reader:
+        followed = {orjson.loads(body)["data"]["old"] for body in await reader.key_rotations()}
+    for names in await anyio.to_thread.run_sync(_names, desk.keys.directory) if followed else ():
+        if names.current in followed:
+            raise Conflict(
+                f"The {names.purpose} key in {desk.keys.directory} was rotated out. Was an old copy of the keys"
+                " restored? Restore the newest one; the log of a lost key cannot be signed on."
+            )
+
+
 async def revoke_key(desk: Desk, key_id: str, *, from_seq: int | None = None) -> KeyLine:
     """Let the signatures of a key that was rotated out count no more.
 
