@@ -670,9 +670,10 @@ async def test_an_approval_under_a_requirement_that_was_weakened_for_it_is_found
     made.decide(replace(case, require=Requirement()), APPROVE)
     made.rows["esc_weak"] = replace(made.rows["esc_weak"], require=case.require.as_json())
 
-    (problem,) = (await verified(made)).problems
-    assert problem.seq == event_of(made, "esc_weak", "escalation.decided")
-    assert "assurance passkey" in problem.what
+    weak, unsigned = (await verified(made)).problems
+    assert weak.seq == unsigned.seq == event_of(made, "esc_weak", "escalation.decided")
+    assert "assurance passkey" in weak.what
+    assert "no valid human signature" in unsigned.what
 
 
 @pytest.mark.parametrize("case_id", [USED, WAITING, "esc_rejected"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,13 +49,17 @@ def test_every_event_type_is_documented_and_every_documented_type_exists() -> No
     assert documented("events.md") == written
 
 
-def test_the_receipt_snippet_accepts_the_approved_call_and_no_other(tmp_path: Path) -> None:
+def snippet_of_receipts(name: str) -> Callable[..., bool]:
+    """Return a function that stands in the documentation of receipts."""
     text = (ROOT / "docs" / "receipts.md").read_text(encoding="utf-8")
-    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    made: dict[str, object] = {}
-    exec(compile(snippet, "receipts.md", "exec"), made)  # noqa: S102 -- the documentation is what is tested
-    may_run = made["may_run"]
-    assert callable(may_run)
+    made: dict[str, Callable[..., bool]] = {}
+    for snippet in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(snippet, "receipts.md", "exec"), made)  # noqa: S102 -- the documentation is what is tested
+    return made[name]
+
+
+def test_the_receipt_snippet_accepts_the_approved_call_and_no_other(tmp_path: Path) -> None:
+    may_run = snippet_of_receipts("may_run")
     keys = create_keys(tmp_path / "keys", origin="signoff.example/docs")
     now = datetime.now(UTC)  # noqa: TID251 -- the snippet reads the machine's clock
     receipt = Receipt(

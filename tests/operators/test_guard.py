@@ -12,6 +12,7 @@ from tests.conftest import Cast
 from tests.operators.conftest import NewVisitor, SignedIn, ask
 
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.rotate import revoke_key, rotate_key
 from signoff.domain.errors import InvalidRequest
 from signoff.operators.guard import Site
 from signoff.operators.web import build_pages
@@ -50,7 +51,8 @@ def check_headers(response: httpx.Response) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["cache-control"] == "no-store"
+    public = response.status_code == 200 and response.url.path == "/.well-known/jwks.json"
+    assert headers["cache-control"] == ("public, max-age=300" if public else "no-store")
     assert "strict-transport-security" not in headers
 
 
@@ -266,3 +268,16 @@ async def test_pages_of_a_clock_that_moves_are_signed_out_in_time(
     clock.advance(12 * 3600)
 
     assert (await omar.get("/")).status_code == 401
+
+
+async def test_the_key_set_keeps_older_keys_and_drops_revoked_ones(visitor: NewVisitor, desk: Desk) -> None:
+    async def kids() -> list[str]:
+        held = (await visitor().get("/.well-known/jwks.json")).json()
+        return [key["kid"] for key in held["keys"]]
+
+    (old,) = await kids()
+    await rotate_key(desk, "receipt")
+    first, new = await kids()
+    assert first == old
+    await revoke_key(desk, old)
+    assert await kids() == [new]

@@ -23,6 +23,7 @@ from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.rotate import settle_rotations
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")
@@ -102,6 +103,7 @@ async def publish(desk: Desk, home: Home) -> str | None:
     Raises:
         StoreUnavailable: It cannot be signed (`desk/checkpoints.py`) or kept.
     """
+    await settle_rotations(desk)
     note = await publish_checkpoint(desk)
     if note is not None:
         try:

@@ -11,7 +11,8 @@ import anyio
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
-from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
+from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys, log_verifiers
+from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
@@ -20,6 +21,7 @@ from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
 from signoff.desk.record import CheckSettings
+from signoff.desk.rotate import check_keys, settle_rotations
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
@@ -59,6 +61,8 @@ async def open_desk(
                 settings=_desk_settings(config),
             )
             await _check_anchors(config.home, store, keys)
+            await settle_rotations(desk)
+            await check_keys(desk)
             async with desk.recorder.running():
                 await note_current_policy(desk)
                 await _add_first_person(desk)
@@ -134,7 +138,7 @@ async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
 
 def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
     try:
-        return verify_note(path.read_text(encoding="utf-8"), [keys.log.verifier])
+        return verify_note(path.read_text(encoding="utf-8"), log_verifiers(keys.directory))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, CheckpointInvalid) as error:
@@ -181,18 +185,22 @@ async def verify_database(
     *,
     on_progress: Callable[[int, int], None],
     anchors: Iterable[str] = (),
+    operators: Operators | None = None,
 ) -> Report:
     """Verify the whole log in a database file, as it stands now; nothing is written and no server is needed.
 
     Args:
         on_progress: Called with the events done and all events.
         anchors: Checkpoints kept elsewhere, as signed notes.
+        operators: The passkeys of people, kept elsewhere.
 
     Raises:
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
     async with open_snapshot(path) as reader:
-        return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
+        return await verify_log(
+            LogSource(reader), keys, on_progress=on_progress, anchors=anchors, operators=operators
+        )
 
 
 @asynccontextmanager

@@ -143,19 +143,25 @@ def parse_verifier_key(text: str) -> VerifierKey:
     return made
 
 
-def sign(checkpoint: Checkpoint, key: SigningKey) -> str:
+def sign(checkpoint: Checkpoint, key: SigningKey, *others: SigningKey) -> str:
     """Return the signed note of a checkpoint.
+
+    Args:
+        others: Keys that sign beside it, during a rotation.
 
     Signs whatever it is given: the log itself signs through `keys.CheckpointSigner`, which remembers.
 
     Raises:
         CheckpointInvalid: The checkpoint is another log's, or one that `parse_checkpoint` would refuse.
     """
-    if checkpoint.origin != key.name:
-        raise CheckpointInvalid("a log's key signs only its own log's checkpoints.", field="origin")
     parse_checkpoint(checkpoint.text)
-    body = key.verifier.key_id + key.private.sign(checkpoint.text.encode("utf-8"))
-    return f"{checkpoint.text}\n— {key.name} {base64.b64encode(body).decode('ascii')}\n"
+    made = [checkpoint.text]
+    for one in (key, *others):
+        if checkpoint.origin != one.name:
+            raise CheckpointInvalid("a log's key signs only its own log's checkpoints.", field="origin")
+        body = one.verifier.key_id + one.private.sign(checkpoint.text.encode("utf-8"))
+        made.append(f"— {one.name} {base64.b64encode(body).decode('ascii')}")
+    return "\n".join([*made, ""])
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

@@ -5,7 +5,8 @@
     log.pub       the log's verifier keys, one a line, for those who only verify
     receipt.pub   the receipts' public keys as a JWK set (RFC 7517)
     log.signed    the last checkpoint that log.key signed
-    lock          held while keys are made and checkpoints are signed, for several processes share one home
+    revoked       public keys that count no more, and the event number from which on
+    lock          held while keys are made, rotated (`keyring.py`) and used, for several processes share one home
 
 Log and receipt are different keys, so that neither signature can ever be taken for the other.
 """
@@ -17,7 +18,7 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -45,7 +46,11 @@ RECEIPT_KEY = "receipt.key"
 LOG_PUBLIC = "log.pub"
 RECEIPT_PUBLIC = "receipt.pub"
 LAST_SIGNED = "log.signed"
+REVOKED = "revoked"
+LOG_OLD_KEY = "log.old.key"
+LOG_ROTATED = "log.rotated"
 LOCK = "lock"
+KEY_FILES = {"log": LOG_KEY, "receipt": RECEIPT_KEY}
 
 _SIGNER = re.compile(r"PRIVATE\+KEY\+([^\s+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{44})\n?")
 
@@ -146,6 +151,14 @@ class PublicKeys:
     """One at least; all have the log's name."""
     receipts: Jwks | None
     """None: receipts are compared with the log, which holds their digests, and their own signatures are not checked."""
+    revoked: Mapping[str, int] = field(default_factory=dict)
+    """Public keys, as rotations name them, and the event number from which on their signatures do not count."""
+
+    @property
+    def receipts_in_use(self) -> Jwks:
+        """Return the keys that check a receipt on its own: a revoked one may have signed anything, under any date."""
+        held = [] if self.receipts is None else self.receipts["keys"]
+        return {"keys": [key for key in held if key["x"] not in self.revoked]}
 
 
 def public_jwk(public: bytes) -> dict[str, str]:
@@ -177,13 +190,13 @@ def create_keys(directory: Path, *, origin: str | None = None) -> Keys:
     name = origin if origin is not None else new_origin()
     check_name(name)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(directory):
+    with locked(directory):
         if not (directory / LOG_KEY).exists():
-            _write(directory / LOG_KEY, _signer_text(name, Ed25519PrivateKey.generate()))
+            write_key_file(directory / LOG_KEY, signer_text(name, Ed25519PrivateKey.generate()))
         if not (directory / RECEIPT_KEY).exists():
-            _write(directory / RECEIPT_KEY, _private_jwk(Ed25519PrivateKey.generate()))
+            write_key_file(directory / RECEIPT_KEY, private_jwk(Ed25519PrivateKey.generate()))
         keys = load_keys(directory)
-        _publish(directory, keys)
+        publish_keys(directory, keys)
     return keys
 
 
@@ -195,7 +208,7 @@ def load_keys(directory: Path) -> Keys:
         KeyExposed: A file is open to others.
         KeyInvalid: A file does not hold a key.
     """
-    return Keys(directory, _read_signer(directory / LOG_KEY), _read_receipt_key(directory / RECEIPT_KEY))
+    return Keys(directory, read_signer(directory / LOG_KEY), read_receipt_key(directory / RECEIPT_KEY))
 
 
 def load_public(directory: Path) -> PublicKeys:
@@ -205,14 +218,53 @@ def load_public(directory: Path) -> PublicKeys:
         KeyMissing: A file is not there.
         KeyInvalid: A file does not hold keys.
     """
-    log, receipts = directory / LOG_PUBLIC, directory / RECEIPT_PUBLIC
+    receipts = directory / RECEIPT_PUBLIC
+    return PublicKeys(
+        log_verifiers(directory), _parse_jwks(_read(receipts), receipts), revoked_keys(directory)
+    )
+
+
+def log_verifiers(directory: Path) -> tuple[VerifierKey, ...]:
+    """Read the log's public keys, oldest first.
+
+    Raises:
+        KeyMissing: The file is not there.
+        KeyInvalid: It does not hold keys.
+    """
+    log = directory / LOG_PUBLIC
     try:
         verifiers = tuple(map(parse_verifier_key, _read(log).split("\n")[:-1]))
     except CheckpointInvalid as error:
         raise KeyInvalid(log, str(error)) from None
     if not verifiers:
         raise KeyInvalid(log, "it is empty")
-    return PublicKeys(verifiers, _parse_jwks(_read(receipts), receipts))
+    return verifiers
+
+
+def revoked_keys(directory: Path) -> dict[str, int]:
+    """Read which public keys were revoked, and from which event on.
+
+    Raises:
+        KeyInvalid: The file does not say.
+    """
+    path = directory / REVOKED
+    if not path.exists():
+        return {}
+    try:
+        return {str(key): int(seq) for key, seq in orjson.loads(_read(path)).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise KeyInvalid(path, "not a list of revoked keys") from None
+
+
+def receipt_key(keys: Keys) -> ReceiptKey:
+    """Return the key that signs receipts now: another process may have rotated it since the desk was opened.
+
+    Raises:
+        KeyMissing: The file is not there.
+        KeyExposed: It is open to others.
+        KeyInvalid: It does not hold a key.
+    """
+    return read_receipt_key(keys.directory / RECEIPT_KEY)
 
 
 def last_signed(directory: Path) -> str | None:
@@ -245,7 +297,7 @@ class CheckpointSigner:
 
     def __init__(self, keys: Keys) -> None:
         self._directory = keys.directory
-        self._key = keys.log
+        self._origin = keys.origin
 
     def last(self) -> Checkpoint | None:
         """Return the last checkpoint signed, None before the first.
@@ -257,33 +309,47 @@ class CheckpointSigner:
         if note is None:
             return None
         try:
-            return verify_note(note, [self._key.verifier])
+            return verify_note(note, log_verifiers(self._directory))
         except CheckpointInvalid as error:
             raise KeyInvalid(self._directory / LAST_SIGNED, str(error)) from None
 
-    def sign(self, size: int, root: bytes) -> str:
+    def sign(self, size: int, root: bytes, *, at: str = "") -> str:
         """Return the signed note for a tree head that is already durable in the store.
 
-        Waits for other processes that sign, and for the disk (milliseconds): call it from a worker thread.
+        Waits for other processes that sign, and for the disk (milliseconds): call it from a worker thread. The key is
+        read anew each time, so that one that another process has rotated out signs nothing alone.
+
+        Args:
+            at: The time of the tree's last event; up to the end of a rotation's overlap the key before signs too.
 
         Raises:
             CheckpointRefused: A larger size, or the same size with another root, was signed before.
             KeyInvalid: The file that remembers the last checkpoint is damaged; nothing was signed.
             OSError: The memory of it could not be written; nothing was signed.
         """
-        checkpoint = Checkpoint(self._key.name, size, root)
-        with _locked(self._directory):
+        checkpoint = Checkpoint(self._origin, size, root)
+        with locked(self._directory):
             last = self.last()
             if last is not None and (size < last.size or (size == last.size and root != last.root)):
                 raise CheckpointRefused(checkpoint, last)
-            note = sign(checkpoint, self._key)
+            note = sign(checkpoint, read_signer(self._directory / LOG_KEY), *self._before(at))
             if checkpoint != last:
-                _write(self._directory / LAST_SIGNED, note)
+                write_key_file(self._directory / LAST_SIGNED, note)
         return note
+
+    def _before(self, at: str) -> list[SigningKey]:
+        """Return the key before, while it still signs; its private file goes once it does not."""
+        old, rotated = self._directory / LOG_OLD_KEY, self._directory / LOG_ROTATED
+        if not old.exists() or not rotated.exists():
+            return []
+        if str(orjson.loads(_read(rotated))["until"]) < at:
+            old.unlink()
+            return []
+        return [read_signer(old)]
 
 
 @contextmanager
-def _locked(directory: Path) -> Generator[None]:
+def locked(directory: Path) -> Generator[None]:
     """Hold the directory's lock; other processes and threads wait."""
     handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -294,7 +360,7 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(handle)
 
 
-def _write(path: Path, text: str, *, mode: int = 0o600) -> None:
+def write_key_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Put a file in place whole and on disk, or not at all; the lock is held."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -315,15 +381,17 @@ def _write(path: Path, text: str, *, mode: int = 0o600) -> None:
         os.close(folder)
 
 
-def _publish(directory: Path, keys: Keys) -> None:
+def publish_keys(directory: Path, keys: Keys) -> None:
     """Write the public halves beside older ones, which what they signed still needs; the lock is held."""
     log, receipts = directory / LOG_PUBLIC, directory / RECEIPT_PUBLIC
     lines = _read(log).split("\n")[:-1] if log.exists() else []
     if keys.log.verifier.text not in lines:
-        _write(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
+        write_key_file(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
     held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
     if keys.receipt.jwk not in held:
-        _write(receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644)
+        write_key_file(
+            receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644
+        )
 
 
 def _read(path: Path) -> str:
@@ -335,7 +403,13 @@ def _read(path: Path) -> str:
         raise KeyInvalid(path, "it is not text") from None
 
 
-def _read_private(path: Path) -> str:
+def read_key_file(path: Path) -> str:
+    """Read a private file.
+
+    Raises:
+        KeyMissing: It is not there.
+        KeyExposed: It is open to others.
+    """
     try:
         mode = path.stat().st_mode & 0o7777
     except FileNotFoundError:
@@ -345,14 +419,21 @@ def _read_private(path: Path) -> str:
     return _read(path)
 
 
-def _signer_text(name: str, private: Ed25519PrivateKey) -> str:
+def signer_text(name: str, private: Ed25519PrivateKey) -> str:
     """Return a note signer key, in the form of golang.org/x/mod/sumdb/note."""
     body = base64.b64encode(b"\x01" + private.private_bytes_raw()).decode("ascii")
     return f"PRIVATE+KEY+{name}+{SigningKey(name, private).verifier.key_id.hex()}+{body}\n"
 
 
-def _read_signer(path: Path) -> SigningKey:
-    found = _SIGNER.fullmatch(_read_private(path))
+def read_signer(path: Path) -> SigningKey:
+    """Read a log's private key.
+
+    Raises:
+        KeyMissing: The file is not there.
+        KeyExposed: It is open to others.
+        KeyInvalid: It does not hold a key.
+    """
+    found = _SIGNER.fullmatch(read_key_file(path))
     raw = base64.b64decode(found[3]) if found else b""
     if found is None or len(raw) != 33 or raw[0] != 1:
         raise KeyInvalid(path, "not a note signer key (PRIVATE+KEY+name+id+base64)")
@@ -362,13 +443,21 @@ def _read_signer(path: Path) -> SigningKey:
     return key
 
 
-def _private_jwk(private: Ed25519PrivateKey) -> str:
+def private_jwk(private: Ed25519PrivateKey) -> str:
+    """Return a receipt key as a private JWK."""
     made = {**ReceiptKey.of(private).jwk, "d": _base64url(private.private_bytes_raw())}
     return orjson.dumps(made).decode("ascii") + "\n"
 
 
-def _read_receipt_key(path: Path) -> ReceiptKey:
-    text = _read_private(path)
+def read_receipt_key(path: Path) -> ReceiptKey:
+    """Read the private key of receipts.
+
+    Raises:
+        KeyMissing: The file is not there.
+        KeyExposed: It is open to others.
+        KeyInvalid: It does not hold a key.
+    """
+    text = read_key_file(path)
     try:
         held: dict[str, Any] = orjson.loads(text)
         key = ReceiptKey.of(Ed25519PrivateKey.from_private_bytes(_from_base64url(held["d"])))

@@ -14,6 +14,7 @@ A compact JWS (RFC 7515), `alg: Ed25519` (RFC 9864), `typ: signoff-receipt+jwt`,
     assurance        how sure signoff was who decided
     policy_digest    the policy's version
     audit_seq        the number of the deciding event in the log
+    passkey          only where people signed: one `{statement, assertion}` each (`passkey.py`)
 
 A rejection has a receipt too: it proves a no.
 """
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import orjson
 
 from signoff.audit.keys import Jwks, ReceiptKey
+from signoff.audit.passkey import PasskeyInvalid, Signed, read_signed
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import Forbidden, InvalidRequest
 from signoff.domain.people import ASSURANCES, ROLES, Assurance, Role
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 ALGORITHM = "Ed25519"
 TYPE = "signoff-receipt+jwt"
-MAX_TOKEN_CHARS = 20_000
+MAX_TOKEN_CHARS = 40_000  # ten approvals, the most that a policy can ask for, each signed with a passkey
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -90,6 +92,8 @@ class Receipt:
     assurance: Assurance
     policy_digest: str
     audit_seq: int
+    passkey: tuple[Signed, ...] = ()
+    """What people signed themselves; whose keys those are is for `operators.check_receipt` to say."""
 
 
 def issue(receipt: Receipt, key: ReceiptKey) -> str:
@@ -125,6 +129,8 @@ def issue(receipt: Receipt, key: ReceiptKey) -> str:
         "policy_digest": receipt.policy_digest,
         "audit_seq": receipt.audit_seq,
     }
+    if receipt.passkey:
+        payload["passkey"] = [one.as_json() for one in receipt.passkey]
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
     return jws.serialize_compact(header, canonical(payload), OKPKey.import_key(key.private), [ALGORITHM])
 
@@ -219,7 +225,7 @@ def _is_exact(part: str) -> bool:
 
 
 def _parse(fields: dict[str, Any]) -> Receipt:
-    if fields.keys() != _FIELDS:
+    if fields.keys() - {"passkey"} != _FIELDS:
         raise ValueError("other fields")
     outcome, action = fields["outcome"], fields["action_digest"]
     if outcome not in get_args(Outcome) or (action is None) != (outcome == "rejected"):
@@ -240,7 +246,17 @@ def _parse(fields: dict[str, Any]) -> Receipt:
         assurance=fields["assurance"],
         policy_digest=_digest(fields, "policy_digest"),
         audit_seq=_number(fields, "audit_seq"),
+        passkey=_signed(fields["passkey"]) if "passkey" in fields else (),
     )
+
+
+def _signed(value: Any) -> tuple[Signed, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("passkey")
+    try:
+        return tuple(map(read_signed, value))
+    except PasskeyInvalid:
+        raise ValueError("passkey") from None
 
 
 def _deciders(value: Any) -> tuple[Decider, ...] | Literal["policy"]:

@@ -45,6 +45,10 @@ class Report:
     """The first ones in the order of the log, at most `PROBLEMS_KEPT`. Those of cases come after those of events
     where they may follow from them, and those beside the log last."""
     problem_count: int
+    human_signatures: int = 0
+    """Decisions that a person signed with a passkey, and that verify."""
+    operators_pinned: bool = False
+    """True: by keys that the verifier brought; False: by keys that the server enrolled, which vouches for them."""
 
     @property
     def size(self) -> int:

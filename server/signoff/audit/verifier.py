@@ -6,6 +6,7 @@
     payloads     each against its commitment; one that is absent must be erased by a later event
     cases        each stored case, its decisions and its receipts against what its events say (`fold.py`)
     policies     each stored text against its digest and the event that says when it was loaded
+    people       each decision that needs a passkey against the signature that it carries (`operators.py`)
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
 payload that is absent until an event says that it was erased.
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from signoff.audit import merkle
-from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note, verify_note
+from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
@@ -41,8 +42,10 @@ from signoff.audit.fold import (
     shown,
 )
 from signoff.audit.keys import PublicKeys
-from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
+from signoff.audit.operators import HumanSignatures, Operators
+from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
+from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
 from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
 from signoff.domain.errors import InvalidRequest
@@ -113,10 +116,10 @@ class Verifier:
     best soon after their events. Then `finish`.
     """
 
-    def __init__(self, keys: PublicKeys) -> None:
-        self._trusted = keys.log
-        self._receipts = None if keys.receipts is None else key_set(keys.receipts)
+    def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
+        self._trusted = TrustedKeys(keys)
         self._origin = keys.log[0].name
+        self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
         self._prev: str | None = "sha256:" + NO_EVENT.hex()
         self._last = NO_EVENT
@@ -130,7 +133,7 @@ class Verifier:
         self._tree: Problem | None = None
         self._head: HeadRow | None = None
         self._loaded: dict[str, tuple[int, str]] = {}
-        self._heads: list[tuple[int, bytes, str]] = []
+        self._heads: list[tuple[int, str, str]] = []
         self._signed: Checkpoint | None = None
         self._mismatch: tuple[int, int] | None = None
         self._mismatches = 0
@@ -236,10 +239,17 @@ class Verifier:
             made = data.get(name)
             if made is not None:
                 self._expect(seq, name, made)
+        wrong = self._humans.follow(kind, data, record["actor"])
+        if kind == ROTATED:
+            wrong = self._trusted.follow(data, log=self._origin)
+        elif kind == REVOKED:
+            wrong = self._trusted.revoke(data, log=self._origin)
+        if wrong is not None:
+            self._add(Problem(seq, None, wrong))
         if kind == ERASED:
             self._erase(seq, data.get("parts"))
         if kind == LOADED:
-            self._loaded[str(data.get("policy_digest"))] = (seq, record["at"])
+            self._loaded.setdefault(str(data.get("policy_digest")), (seq, record["at"]))
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
             return
         case_id = record.get("escalation")
@@ -271,6 +281,9 @@ class Verifier:
             return
         self._counts["cases"] += 1
         folded = open_case(seq, record["data"], at=record["at"])
+        wrong = self._humans.opened_wrongly(folded)
+        if wrong is not None:
+            self._add(Problem(seq, case_id, wrong))
         case = _Case(folded, self._rows.pop(case_id, None))
         self._cases[case_id] = case
         self._bundles[seq] = folded
@@ -286,11 +299,12 @@ class Verifier:
                 )
             )
             return
+        unsigned = self._humans.wrong(record["type"], case.folded, record, version=case.folded.version)
         wrong = move_case(
             case.folded, seq, kind=record["type"], at=record["at"], data=record["data"], actor=record["actor"]
         )
-        if wrong is not None:
-            self._add(Problem(seq, case_id, wrong))
+        for one in filter(None, (wrong, unsigned)):
+            self._add(Problem(seq, case_id, one))
         self._settle(case_id, case)
 
     def case(self, row: CaseRow) -> None:
@@ -349,10 +363,11 @@ class Verifier:
         stated = unverified_fields(token)
         if not decision.items() <= stated.items():
             self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
-        if self._receipts is None:
+        receipt_keys = self._trusted.receipts_at(seq)
+        if receipt_keys is None:
             return
         try:
-            read(token, self._receipts)
+            read(token, receipt_keys)
         except ReceiptInvalid as error:
             self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
 
@@ -396,30 +411,37 @@ class Verifier:
 
     def _take_checkpoint(self, note: str, *, at: str) -> int:
         try:
-            checkpoint = verify_note(note, self._trusted)
-        except CheckpointInvalid as error:
-            return self._refuse_checkpoint(note, error)
-        if checkpoint.size < self._next:
-            self._add(Problem(None, None, f"the checkpoint of size {checkpoint.size} is stored out of order"))
-            return checkpoint.size
-        heapq.heappush(self._heads, (checkpoint.size, checkpoint.root, at))
-        if checkpoint.size == self._next:
-            self._compare_heads()
-        return checkpoint.size
-
-    def _refuse_checkpoint(self, note: str, error: CheckpointInvalid) -> int:
-        try:
             size = parse_checkpoint(parse_note(note).text).size
-        except CheckpointInvalid:
+        except CheckpointInvalid as error:
             self._add(Problem(None, None, f"a stored checkpoint cannot be read: {error}"))
             return 0
-        self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
+        if size < self._next:
+            if self._signed_root(size, note) is not None:
+                self._add(Problem(None, None, f"the checkpoint of size {size} is stored out of order"))
+            return size
+        # Which keys count shows only once the log has come as far.
+        heapq.heappush(self._heads, (size, note, at))
+        if size == self._next:
+            self._compare_heads()
         return size
+
+    def _signed_root(self, size: int, note: str) -> bytes | None:
+        """Return the root that a checkpoint states, None unless a key that counts now signed it."""
+        try:
+            return self._trusted.checkpoint(note, at=self._at).root
+        except CheckpointUncounted:
+            return None
+        except CheckpointInvalid as error:
+            self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
+            return None
 
     def _compare_heads(self) -> None:
         root = merkle.root(self._edge)
         while self._heads and self._heads[0][0] <= self._next:
-            size, stated, at = heapq.heappop(self._heads)
+            size, note, at = heapq.heappop(self._heads)
+            stated = self._signed_root(size, note)
+            if stated is None:
+                continue
             if size == self._next and "" != at < self._at:
                 self._add(Problem(None, None, f"the checkpoint of size {size} is older than its last event"))
             if size == self._next and stated == root:
@@ -504,12 +526,15 @@ class Verifier:
             newest=self._signed,
             problems=tuple(problem for _, _, problem in self._problems),
             problem_count=counts["problems"],
+            human_signatures=self._humans.valid,
+            operators_pinned=self._humans.pinned,
         )
 
     def _judge_heads(self) -> None:
         """Say what the checkpoints that do not match mean."""
-        if self._heads:
-            size = max(self._heads)[0]
+        beyond = [size for size, note in self._heads if self._signed_root(size, note) is not None]
+        if beyond:
+            size = max(beyond)
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
             self._fault(self._next, f"{what}: a checkpoint of size {size} was signed")
         if self._mismatch is None:

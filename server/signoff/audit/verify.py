@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from signoff.audit.fold import CaseRow
 from signoff.audit.keys import PublicKeys
+from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
 
@@ -68,6 +69,7 @@ async def verify_log(
     *,
     on_progress: Callable[[int, int], None],
     anchors: Iterable[str] = (),
+    operators: Operators | None = None,
 ) -> Report:
     """Verify everything that a source holds.
 
@@ -76,8 +78,9 @@ async def verify_log(
         keys: The public keys that are trusted; the log's name is that of the log's key.
         on_progress: Called after each batch with the events done and all events.
         anchors: Checkpoints kept elsewhere, as signed notes; only they show that a whole log is an old copy.
+        operators: The passkeys of people, kept elsewhere; None believes those that the log enrolled.
     """
-    verifier = Verifier(keys)
+    verifier = Verifier(keys, operators)
     for anchor in anchors:
         verifier.anchor(anchor)
     head = await source.end()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from signoff.audit.keys import PublicKeys
+    from signoff.audit.operators import Operators
     from signoff.audit.report import Report
     from signoff.config import Config, Home
 
@@ -30,12 +31,22 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="A signed checkpoint kept elsewhere; only such a one shows a restored old copy. May be repeated.",
 )  # fmt: skip
 @click.option("--key", type=_FILE, help="The log's public key (keys/log.pub), instead of the home's.")
+@click.option(
+    "--operators", type=_FILE,
+    help="The passkeys of people, kept elsewhere (`signoff people pin`): only they show an invented approval.",
+)  # fmt: skip
 @with_home
 @examples(
     "signoff audit verify",
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
 )
-def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, home: Path | None) -> None:
+def verify(
+    db: Path | None,
+    checkpoints: tuple[Path, ...],
+    key: Path | None,
+    operators: Path | None,
+    home: Path | None,
+) -> None:
     """Verify the whole log: chain, tree, checkpoints, and every stored payload, case, decision, receipt and policy.
 
     Works beside a running server, on a copy, and without private keys. Exit code 1 and the number of the first bad
@@ -45,17 +56,27 @@ def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, hom
 
     found = find_home(home)
     path = db or found.database
-    report = run(_verify, path, _public_keys(found, key), _anchors(found, checkpoints, whole=db is None))
+    anchors = _anchors(found, checkpoints, whole=db is None)
+    report = run(_verify, path, _public_keys(found, key), anchors, read_pins(operators))
     _print_report(report, path)
     if not report.ok:
         raise Failure(_verdict(report))
 
 
-async def _verify(path: Path, keys: PublicKeys, anchors: list[str]) -> Report:
+def read_pins(path: Path | None) -> Operators | None:
+    """Read a file of `signoff people pin`."""
+    from signoff.audit.operators import read_operators
+
+    return None if path is None else read_operators(path.read_bytes())
+
+
+async def _verify(path: Path, keys: PublicKeys, anchors: list[str], operators: Operators | None) -> Report:
     from signoff.app import verify_database
 
     with progress("Verifying") as on_progress:
-        return await verify_database(path, keys, on_progress=on_progress, anchors=anchors)
+        return await verify_database(
+            path, keys, on_progress=on_progress, anchors=anchors, operators=operators
+        )
 
 
 def _public_keys(home: Home, key: Path | None) -> PublicKeys:
@@ -100,6 +121,9 @@ def _print_report(report: Report, path: Path) -> None:
         + (f", {report.erased} erased" if report.erased else "")
     )
     click.echo(f"  cases        {report.cases}")
+    if report.human_signatures:
+        vouched = "pinned keys" if report.operators_pinned else "keys that the server vouches for"
+        click.echo(f"  passkeys     {report.human_signatures} decisions signed by people, with {vouched}")
     click.echo(f"  root         {base64.b64encode(report.root).decode()}")
     if report.newest is not None and report.newest.size < report.events:
         click.echo(f"  unsigned     {report.events - report.newest.size} events after the newest checkpoint")

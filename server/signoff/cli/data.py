@@ -77,16 +77,23 @@ async def _export(config: Config, format_: str, out: Path, since: datetime | Non
 @click.option(
     "--jwks", type=_FILE, help="The issuer's public keys (keys/receipt.pub), instead of the home's."
 )
+@click.option(
+    "--operators", type=_FILE,
+    help="The passkeys of people, kept elsewhere (`signoff people pin`): everybody whom the receipt names must have"
+    " signed it.",
+)  # fmt: skip
 @with_home
 @examples(
     "signoff verify-receipt receipt.jwt --action refund.json",
     "signoff verify-receipt eyJhbGciOiJFZDI1NTE5… --jwks receipt.pub",
 )
-def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Path | None) -> None:
+def verify_receipt(
+    token: str, action: Path | None, jwks: Path | None, operators: Path | None, home: Path | None
+) -> None:
     """Check a receipt, offline.
 
     TOKEN is the token itself, a file that holds it, or - for stdin. No private key is needed. Exit code 1 where it
-    does not hold: not signed by these keys, expired, or given for another action.
+    does not hold: not signed by these keys, expired, given for another action, or not signed by the people it names.
     """
     from signoff.audit.receipt import verify
     from signoff.config import find_home
@@ -106,7 +113,15 @@ def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Pat
     receipt = verify(
         _token(token), _jwks(find_home(home), jwks), now=SystemClock().now(), action_digest=digest
     )
-    _print_receipt(receipt, checked_action=digest is not None)
+    signed = None if operators is None else _count_signatures(receipt, operators)
+    _print_receipt(receipt, checked_action=digest is not None, signed=signed)
+
+
+def _count_signatures(receipt: Receipt, path: Path) -> int:
+    """Check that the people whom a receipt names signed it, and say how many did."""
+    from signoff.audit.operators import check_receipt, read_operators
+
+    return check_receipt(receipt, read_operators(path.read_bytes()))
 
 
 def _token(given: str) -> str:
@@ -129,17 +144,14 @@ def _jwks(home: Home, path: Path | None) -> Jwks:
             return {"keys": [public_jwk(_from_base64url(key["x"])) for key in keys]}
         except (ValueError, KeyError, TypeError):
             raise KeyInvalid(path, "not a JWK set of Ed25519 keys") from None
-    receipts = load_public(home.keys).receipts
-    if receipts is None:
-        raise KeyInvalid(home.keys, "it holds no receipt keys")
-    return receipts
+    return load_public(home.keys).receipts_in_use
 
 
 def _from_base64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _print_receipt(receipt: Receipt, *, checked_action: bool) -> None:
+def _print_receipt(receipt: Receipt, *, checked_action: bool, signed: int | None) -> None:
     deciders: Any = "the policy"
     if receipt.decided_by != "policy":
         deciders = ", ".join(f"{one.id} ({', '.join(one.roles)})" for one in receipt.decided_by)
@@ -150,5 +162,9 @@ def _print_receipt(receipt: Receipt, *, checked_action: bool) -> None:
     click.echo(f"  may run      {receipt.action_digest or 'nothing'}")
     click.echo(f"  valid until  {receipt.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     click.echo(f"  log          {receipt.issuer}, event {receipt.audit_seq}")
+    if signed is not None:
+        click.echo(f"  passkeys     {signed} signed it, with pinned keys")
+    elif receipt.passkey:
+        click.echo(f"  passkeys     {len(receipt.passkey)} signatures, not checked: name --operators")
     if not checked_action and receipt.action_digest is not None:
         click.echo("Compare the digest with the action about to run, or name it with --action.")

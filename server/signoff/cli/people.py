@@ -12,12 +12,14 @@ from signoff.cli.commands import Commands, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
-    from signoff.domain.people import Agent, Person, Role
+    from signoff.domain.people import Agent, Passkey, Person, Role
 
 ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
 
-people = Commands("people", help="Who decides: add, list, link, disable, address.")
-agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate.")
+people = Commands(
+    "people", help="Who decides: add, change, list, link, disable, address, and their passkeys."
+)
+agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, pause.")
 
 
 def _config(home: Path | None) -> Config:
@@ -167,6 +169,85 @@ async def _address(config: Config, name: str, addresses: tuple[str, ...]) -> Non
         await set_addresses(desk, name, addresses)
 
 
+@people.command("change")
+@click.argument("name")
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(ROLE_NAMES), required=True, help="May be repeated."
+)
+@click.option("--queue", "queues", multiple=True, help="A queue this operator works; all of them without it.")
+@with_home
+@examples("signoff people change omar --role operator --role supervisor --queue payments")
+def change(name: str, roles: tuple[Role, ...], queues: tuple[str, ...], home: Path | None) -> None:
+    """Give a person these roles and queues, instead of those before."""
+    person = run(_change, _config(home), name, roles, queues)
+    click.echo(f"Changed {_described(person)}")
+
+
+async def _change(config: Config, name: str, roles: tuple[Role, ...], queues: tuple[str, ...]) -> Person:
+    from signoff.app import open_desk
+    from signoff.desk.people import change_person
+
+    async with open_desk(config) as desk:
+        return await change_person(desk, name, roles=roles, queues=queues)
+
+
+@people.command("passkeys")
+@click.argument("name")
+@with_home
+@examples("signoff people passkeys omar")
+def passkeys(name: str, home: Path | None) -> None:
+    """List a person's passkeys: which are in use, who confirmed them, and which wait or were revoked."""
+    held, names = run(_passkeys, _config(home), name)
+    for one in held:
+        by = f", confirmed by {names.get(one.enrolled_by, one.enrolled_by)}" if one.enrolled_by else ""
+        click.echo(f"{one.credential}  {one.label}  {one.state}, since {one.offered_at:%Y-%m-%d}{by}")
+    if not held:
+        click.echo(f"{name} has no passkeys.")
+
+
+async def _passkeys(config: Config, name: str) -> tuple[list[Passkey], dict[str, str]]:
+    from signoff.app import open_desk
+    from signoff.desk.passkeys import passkeys_of
+    from signoff.desk.people import list_people
+
+    async with open_desk(config) as desk:
+        return await passkeys_of(desk, name), {one.id: one.name for one in await list_people(desk)}
+
+
+@people.command("revoke")
+@click.argument("credential")
+@with_home
+@examples("signoff people revoke MTIzNDU2Nzg5MGFiY2RlZg")
+def revoke(credential: str, home: Path | None) -> None:
+    """Let a passkey sign nothing from now on. CREDENTIAL is its id, as `signoff people passkeys` prints it."""
+    passkey = run(_revoke, _config(home), credential)
+    click.echo(f"Revoked {passkey.label}. What it signed before stays signed.")
+
+
+async def _revoke(config: Config, credential: str) -> Passkey:
+    from signoff.app import open_desk
+    from signoff.desk.passkeys import revoke_passkey
+
+    async with open_desk(config) as desk:
+        return await revoke_passkey(desk, credential, by=None)
+
+
+@people.command("pin")
+@with_home
+@examples("signoff people pin > operators.json", "signoff audit verify --operators operators.json")
+def pin(home: Path | None) -> None:
+    """Print the passkeys of people, for an auditor to keep where this server's administrator cannot change them."""
+    click.echo(run(_pin, _config(home)), nl=False)
+
+
+async def _pin(config: Config) -> str:
+    from signoff.app import open_desk
+    from signoff.desk.passkeys import pinned_keys
+
+    async with open_desk(config) as desk:
+        return (await pinned_keys(desk)).text()
+
+
 @agents.command("add")
 @click.argument("name")
 @click.option(
@@ -238,3 +319,39 @@ async def _rotate(config: Config, name: str) -> str:
 
     async with open_desk(config) as desk:
         return await rotate_agent_key(desk, name)
+
+
+@agents.command("pause")
+@click.argument("name")
+@with_home
+@examples("signoff agents pause billing-bot")
+def pause(name: str, home: Path | None) -> None:
+    """Let an agent ask for nothing until it is resumed; what it has asked for stays."""
+    run(_pause, _config(home), name)
+    click.echo(f"Paused {name}. Resume it with: signoff agents resume {name}")
+
+
+async def _pause(config: Config, name: str) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import pause_agent
+
+    async with open_desk(config) as desk:
+        await pause_agent(desk, name)
+
+
+@agents.command("resume")
+@click.argument("name")
+@with_home
+@examples("signoff agents resume billing-bot")
+def resume(name: str, home: Path | None) -> None:
+    """Let a paused agent ask again."""
+    run(_resume, _config(home), name)
+    click.echo(f"Resumed {name}.")
+
+
+async def _resume(config: Config, name: str) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import resume_agent
+
+    async with open_desk(config) as desk:
+        await resume_agent(desk, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 import anyio
@@ -37,7 +38,7 @@ async def publish_checkpoint(desk: Desk) -> str | None:
         if newest is not None and _is_of(newest[1], last) and newest[0] == head.size:
             return newest[1]
         try:
-            note = await anyio.to_thread.run_sync(desk.signer.sign, head.size, head.root)
+            note = await anyio.to_thread.run_sync(partial(desk.signer.sign, head.size, head.root, at=head.at))
         except CheckpointRefused:
             continue
         except (OSError, KeyInvalid) as error:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from signoff.desk.answering import check_answer, proposed_of
 from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
 from signoff.desk.look import CaseView, view_of
 from signoff.desk.moment import moment
 from signoff.desk.receipts import with_receipt
-from signoff.desk.responses import check_response
+from signoff.desk.signing import Proof, check_proof, signatures
 from signoff.domain.decision import Answer
 from signoff.domain.errors import AlreadyDecided, Forbidden, Stale
-from signoff.domain.escalation import Escalation, Proposed, decided, expired, undone
+from signoff.domain.escalation import Escalation, decided, expired, final_digest_of, undone
 from signoff.domain.people import SignIn
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
@@ -23,13 +24,21 @@ AFTER_UNDO = timedelta(minutes=5)
 
 
 async def decide(
-    desk: Desk, sign_in: SignIn, escalation_id: str, answer: Answer, *, version: int, view_digest: str
+    desk: Desk,
+    sign_in: SignIn,
+    escalation_id: str,
+    answer: Answer,
+    *,
+    version: int,
+    view_digest: str,
+    proof: Proof | None = None,
 ) -> CaseView:
     """Take a decision, and return the case after it, once it is on disk with its receipt.
 
     Args:
         version: Of the case as the page showed it.
         view_digest: Of the view that the page showed.
+        proof: What the person signed with a passkey (`signing.challenge`); only it gives assurance `passkey`.
 
     Raises:
         NotFound: Not this person's to see.
@@ -37,6 +46,7 @@ async def decide(
         Stale: The case changed since the page was shown; nothing was decided.
         Forbidden: This person may not decide it, or change what is hidden from them.
         StepUpNeeded: It needs a surer sign-in.
+        PasskeyInvalid: What was signed is not this decision by this person.
         InvalidRequest: Names the field at fault: note, arguments or response.
     """
 
@@ -51,29 +61,32 @@ async def decide(
             raise await _lost(unit, case)
         if (version, view_digest) != (case.version, view.view_digest):
             raise Stale("The case changed after this page was shown. Look at it again, then decide.")
-        answer.checked(reason_required=case.require.reason)
-        if answer.arguments is not None and any(one.startswith("action.arguments") for one in view.hidden):
-            raise Forbidden(
-                "Some arguments are hidden from you, so you cannot change them. Hand the case over."
-            )
-        if answer.choice != "reject" or answer.response is not None:
-            check_response(view.document.get("response_schema"), answer.response)
+        check_answer(view, answer)
+        by = await _surely(unit, desk, sign_in, view, answer, proof)
         agent = await unit.agent(case.agent_id)
         decision_id = unit.new_id("dec")
-        proposed = view.document["action"]["arguments"]
         change = decided(
             case,
             answer,
-            proposed=Proposed(case.tool, case.server, proposed if isinstance(proposed, dict) else {}),
-            by=sign_in,
+            proposed=proposed_of(view),
+            by=by,
             owner=agent.owner if agent else None,
             decision_id=decision_id,
             view_digest=view_digest,
             now=unit.now,
             undo_s=desk.settings.undo_s,
+            signed=None if proof is None else proof.signed.as_json(),
         )
+        if proof is not None:
+            change = replace(change, salts={"decision": proof.salt})
         change = with_receipt(
-            desk, change, receipt_id=decision_id, seq=unit.next_seq, now=unit.now, by=sign_in
+            desk,
+            change,
+            receipt_id=decision_id,
+            seq=unit.next_seq,
+            now=unit.now,
+            by=by,
+            signed=await signatures(unit, change, proof),
         )
         return await unit.apply(change)
 
@@ -111,6 +124,24 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
 
     await desk.store.write(move)
     return await _seen(desk, sign_in, escalation_id)
+
+
+async def _surely(
+    unit: Unit, desk: Desk, sign_in: SignIn, view: CaseView, answer: Answer, proof: Proof | None
+) -> SignIn:
+    """Return how sure it is who decides: a passkey counts for the decision that it signed, and for no other."""
+    if proof is None:
+        return replace(sign_in, assurance="session") if sign_in.assurance == "passkey" else sign_in
+    return await check_proof(
+        unit,
+        desk,
+        sign_in,
+        view.case,
+        answer,
+        proof=proof,
+        final_digest=final_digest_of(view.case, answer, proposed_of(view)),
+        view_digest=view.view_digest,
+    )
 
 
 async def _check_not_disabled(reader: Reader, sign_in: SignIn) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from signoff.desk.desk import Desk
 from signoff.domain.alert import TERMINAL
@@ -37,9 +38,7 @@ async def add_person(
         Conflict: The name is taken.
     """
     _check_name(name)
-    wrong = sorted(set(roles) - set(ROLES))
-    if wrong or not roles:
-        raise InvalidRequest(f"must be among {', '.join(ROLES)}; at least one.", field="roles")
+    _check_roles(roles)
 
     async def move(unit: Unit) -> Person:
         person = Person(
@@ -90,6 +89,28 @@ async def disable_person(desk: Desk, name: str) -> Person:
     return person
 
 
+async def change_person(
+    desk: Desk, name: str, *, roles: Iterable[Role], queues: Iterable[str] = ()
+) -> Person:
+    """Give a person these roles and queues, instead of those before.
+
+    Raises:
+        NotFound: Nobody has that name.
+        InvalidRequest: A role that does not exist, or none.
+    """
+    _check_roles(roles)
+    person = await person_named(desk, name)
+    changed = replace(person, roles=frozenset(roles), queues=frozenset(queues))
+
+    async def move(unit: Unit) -> None:
+        await unit.change_person(changed)
+        data = {"person": person.id, "roles": sorted(changed.roles), "queues": sorted(changed.queues)}
+        await unit.record(Draft("person.changed", unit.now, SYSTEM, data))
+
+    await desk.store.write(move)
+    return changed
+
+
 async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Person:
     """Send a person's alerts to these addresses from now on; the caller has checked them.
 
@@ -100,7 +121,9 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Pe
 
     async def move(unit: Unit) -> None:
         await unit.set_addresses(person.id, addresses)
-        data = {"person": person.id, "count": len(addresses)}
+        # Only the kinds: a digest of a phone number or a mail address is as good as the address.
+        kinds = sorted({one.partition(":")[0] for one in addresses})
+        data = {"person": person.id, "count": len(addresses), "channels": kinds}
         await unit.record(Draft("person.addresses_changed", unit.now, SYSTEM, data))
 
     await desk.store.write(move)
@@ -150,6 +173,42 @@ async def rotate_agent_key(desk: Desk, name: str) -> str:
     return key
 
 
+async def pause_agent(desk: Desk, name: str) -> Agent:
+    """Let an agent ask for nothing until it is resumed.
+
+    Raises:
+        NotFound: No such agent.
+        Conflict: It is paused.
+    """
+    agent = await agent_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        if not await unit.pause_agent(agent.id):
+            raise Conflict(f"{name} is paused already.")
+        await unit.record(Draft("agent.paused", unit.now, SYSTEM, {"agent": agent.id}))
+
+    await desk.store.write(move)
+    return agent
+
+
+async def resume_agent(desk: Desk, name: str) -> Agent:
+    """Let a paused agent ask again.
+
+    Raises:
+        NotFound: No such agent.
+        Conflict: It is not paused.
+    """
+    agent = await agent_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        if not await unit.resume_agent(agent.id):
+            raise Conflict(f"{name} is not paused.")
+        await unit.record(Draft("agent.resumed", unit.now, SYSTEM, {"agent": agent.id}))
+
+    await desk.store.write(move)
+    return agent
+
+
 async def agent_named(desk: Desk, name: str) -> Agent:
     """Return an agent by name.
 
@@ -195,6 +254,11 @@ async def _add_agent(desk: Desk, name: str, *, owner: str | None, hashed: bytes 
         return agent
 
     return await desk.store.write(move)
+
+
+def _check_roles(roles: Iterable[Role]) -> None:
+    if set(roles) - set(ROLES) or not roles:
+        raise InvalidRequest(f"must be among {', '.join(ROLES)}; at least one.", field="roles")
 
 
 def _check_name(name: str) -> None:

@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from signoff.audit.keys import KeyExposed, KeyInvalid, KeyMissing, ReceiptKey, receipt_key
+from signoff.audit.passkey import Signed
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.desk.desk import Desk
 from signoff.domain.change import Change
+from signoff.domain.errors import StoreUnavailable
 from signoff.domain.people import Role, SignIn
 
 
 def with_receipt(
-    desk: Desk, change: Change, *, receipt_id: str, seq: int, now: datetime, by: SignIn | None
+    desk: Desk,
+    change: Change,
+    *,
+    receipt_id: str,
+    seq: int,
+    now: datetime,
+    by: SignIn | None,
+    signed: tuple[Signed, ...] = (),
 ) -> Change:
     """Return a change that ends a case with its signed receipt; any other change as it is.
 
     Args:
         seq: The number that the change's event will have.
         by: The person who decided last; None where the policy decided.
+        signed: What people signed with a passkey.
     """
     case = change.case
     if case.status not in ("approved", "modified", "rejected") or case.release_at is None:
@@ -40,5 +51,16 @@ def with_receipt(
         assurance=case.assurance or "none",
         policy_digest=case.policy_digest,
         audit_seq=seq,
+        passkey=signed,
     )
-    return replace(change, receipt=issue(receipt, desk.keys.receipt))
+    return replace(change, receipt=issue(receipt, _key(desk)))
+
+
+def _key(desk: Desk) -> ReceiptKey:
+    try:
+        return receipt_key(desk.keys)
+    except (KeyMissing, KeyExposed, KeyInvalid, OSError) as error:
+        # The error names a path of this machine, and an agent may read this.
+        raise StoreUnavailable(
+            "The decision cannot be signed, so it was not taken. Check the keys directory: `signoff doctor`."
+        ) from error

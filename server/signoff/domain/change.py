@@ -33,6 +33,8 @@ class Change:
     draft: Draft
     payloads: Mapping[str, bytes] = field(default_factory=dict)
     """Stored beside the log under the event's number; the event's `data` gets a commitment by the same name."""
+    salts: Mapping[str, bytes] = field(default_factory=dict)
+    """Of payloads whose commitment was stated before, because somebody signed it; others get a fresh salt."""
     decision: Taken | None = None
     undoes: str | None = None
     """Id of the decision that is taken back."""

@@ -8,6 +8,7 @@ after that nothing moves it. Each move is a pure function that returns a `Change
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
@@ -36,6 +37,7 @@ __all__ = [
     "claimed",
     "decided",
     "expired",
+    "final_digest_of",
     "opened",
     "outcome_reported",
     "undone",
@@ -139,6 +141,7 @@ def decided(
     view_digest: str,
     now: datetime,
     undo_s: int,
+    signed: Mapping[str, Any] | None = None,
 ) -> Change:
     """Take a person's answer.
 
@@ -151,6 +154,7 @@ def decided(
         owner: The person on whose behalf the agent runs.
         view_digest: Of the page the person saw.
         undo_s: Seconds in which the decision can be taken back, 0 for none.
+        signed: What the person signed with a passkey, as JSON; checked.
 
     Raises:
         AlreadyDecided: The case has ended.
@@ -162,7 +166,7 @@ def decided(
     check_may_decide(by, role=case.require.role, assurance=case.require.assurance)
     if case.require.separation and owner == by.person.id:
         raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
-    final_digest = _final_digest(case, answer, proposed)
+    final_digest = final_digest_of(case, answer, proposed)
     status = _status(case, answer, final_digest)
     roles = tuple(sorted(by.person.roles))
     mine = Approval(by.person.id, roles, by.assurance, now, final_digest or "")
@@ -180,6 +184,8 @@ def decided(
         "view_digest": view_digest,
         "policy_digest": case.policy_digest,
     }
+    if signed is not None:
+        base_data["passkey"] = dict(signed)
     payloads = {"decision": decision_payload(answer)}
     taken = Taken(decision_id, answer, by)
     if answer.choice != "reject" and len(agreed) < case.require.approvals:
@@ -214,7 +220,12 @@ def decided(
     return Change(after, draft, payloads=payloads, decision=taken, closes=True)
 
 
-def _final_digest(case: Escalation, answer: Answer, proposed: Proposed) -> str | None:
+def final_digest_of(case: Escalation, answer: Answer, proposed: Proposed) -> str | None:
+    """Return the digest of what may run after an answer, None for a rejection.
+
+    Raises:
+        InvalidRequest: The modification is none, or cannot be made.
+    """
     if answer.choice == "reject":
         return None
     agreed = case.approvals[-1].final_digest if case.approvals else case.action_digest

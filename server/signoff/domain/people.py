@@ -111,6 +111,34 @@ def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> No
         raise StepUpNeeded(assurance, sign_in.assurance)
 
 
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey of one person; it counts once a second person has confirmed it."""
+
+    credential: str
+    """The credential's id, base64url."""
+    person_id: str
+    public_key: bytes
+    """A COSE_Key."""
+    rp_id: str
+    """The host that it signs for."""
+    label: str
+    """What the person calls it."""
+    sign_count: int
+    offered_at: datetime
+    enrolled_at: datetime | None = None
+    enrolled_by: str | None = None
+    """The second person."""
+    revoked_at: datetime | None = None
+
+    @property
+    def state(self) -> Literal["waiting", "in use", "revoked"]:
+        """Say whether it can sign."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "waiting" if self.enrolled_at is None else "in use"
+
+
 LinkPurpose = Literal["case", "sign_in"]
 
 

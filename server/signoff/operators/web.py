@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import anyio.to_thread
@@ -115,12 +116,12 @@ async def _readyz(door: Door, request: Request) -> Response:
 
 
 async def _jwks(door: Door, request: Request) -> Response:
-    """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included."""
-    try:
-        public = await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)
-    except SignoffError:  # it would name a path of this machine to whoever asks
-        return JSONResponse(door.desk.keys.jwks())
-    return JSONResponse(public.receipts or door.desk.keys.jwks())
+    """Answer GET /.well-known/jwks.json: the keys that check receipts, older ones included, revoked ones not."""
+    held = door.desk.keys.jwks()
+    with suppress(SignoffError):  # it would name a path of this machine to whoever asks
+        held = (await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)).receipts_in_use
+    # Who meets a `kid` that is not there asks again; a rotation is seen within five minutes.
+    return JSONResponse(held, headers={"Cache-Control": "public, max-age=300"})
 
 
 async def _checkpoint(door: Door, request: Request) -> Response:

@@ -15,7 +15,7 @@ from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
-from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.history import Windows
 
@@ -79,6 +79,19 @@ class Reader:
         """Return size and signed note of the largest checkpoint."""
         row = await self._q.newest_checkpoint(self._connection)
         return None if row is None else (row["size"], row["note"])
+
+    async def newest_policy_event(self) -> bytes | None:
+        """Return the bytes of the event that said which policy is in force."""
+        row = await self._q.newest_policy_event(self._connection)
+        return None if row is None else bytes(row["body"])
+
+    async def key_rotations(self) -> list[bytes]:
+        """Return the bytes of every event of a key rotation, in order."""
+        return [bytes(row["body"]) async for row in self._q.key_rotations(self._connection)]
+
+    async def key_revocations(self) -> list[bytes]:
+        """Return the bytes of every event that revoked a key, in order."""
+        return [bytes(row["body"]) async for row in self._q.key_revocations(self._connection)]
 
     async def policy_text(self, digest: str) -> str | None:
         """Return a policy as it was when it gave a verdict."""
@@ -217,6 +230,22 @@ class Reader:
         For as many as there are; use a `snapshot`, or asks that are moved meanwhile come twice.
         """
         return self.windows.since(since)
+
+    async def passkey(self, credential: str) -> Passkey | None:
+        """Return a passkey by its id; None for any text that is no id."""
+        if not credential.isascii():
+            return None
+        row = await self._q.passkey(self._connection, credential=credential)
+        return None if row is None else rows.passkey(row)
+
+    async def passkeys_of(self, person_id: str) -> list[Passkey]:
+        """Return a person's passkeys, those that wait or were revoked too."""
+        found = self._q.passkeys_of(self._connection, person_id=person_id)
+        return [rows.passkey(row) async for row in found]
+
+    async def passkeys(self) -> list[Passkey]:
+        """Return everybody's passkeys."""
+        return [rows.passkey(row) async for row in self._q.passkeys(self._connection)]
 
     # The outbox
 

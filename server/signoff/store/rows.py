@@ -16,7 +16,7 @@ from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
 from signoff.domain.escalation import Approval, Escalation
-from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.domain.verdict import URGENCIES, Requirement, Urgency
 
 Row = Mapping[str, Any]
@@ -269,6 +269,22 @@ def person(row: Row) -> Person:
         addresses=tuple(orjson.loads(row["addresses"])),
         created_at=from_text(row["created_at"]),
         disabled_at=optional_time(row["disabled_at"]),
+    )
+
+
+def passkey(row: Row) -> Passkey:
+    """Read a passkey."""
+    return Passkey(
+        credential=row["credential"],
+        person_id=row["person_id"],
+        public_key=bytes(row["public_key"]),
+        rp_id=row["rp_id"],
+        label=row["label"],
+        sign_count=row["sign_count"],
+        offered_at=from_text(row["offered_at"]),
+        enrolled_at=optional_time(row["enrolled_at"]),
+        enrolled_by=row["enrolled_by"],
+        revoked_at=optional_time(row["revoked_at"]),
     )
 
 

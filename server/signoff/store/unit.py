@@ -14,9 +14,9 @@ from signoff.domain.change import Change
 from signoff.domain.clock import to_text
 from signoff.domain.errors import Conflict
 from signoff.domain.escalation import Escalation
-from signoff.domain.event import Draft, commitment
+from signoff.domain.event import Actor, Draft, commitment
 from signoff.domain.ids import NewId
-from signoff.domain.people import Agent, Link, Person, SignInSession
+from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.history import History
 from signoff.store.reader import Reader
@@ -66,7 +66,9 @@ class Unit(Reader):
         if change.receipt is not None:
             data["receipt"] = rows.receipt_digest(change.receipt)
         await self.record(
-            Draft(change.draft.type, change.draft.at, change.draft.actor, data, case.id), change.payloads
+            Draft(change.draft.type, change.draft.at, change.draft.actor, data, case.id),
+            change.payloads,
+            salts=change.salts,
         )
         if case.version == 1:
             await self._q.add_case(
@@ -108,9 +110,23 @@ class Unit(Reader):
             )
         return case
 
-    async def record(self, draft: Draft, payloads: Mapping[str, bytes] | None = None) -> int:
-        """Append an event, with what it commits to, and return its number."""
-        salted = {name: (secrets.token_bytes(SALT_BYTES), body) for name, body in (payloads or {}).items()}
+    async def record(
+        self,
+        draft: Draft,
+        payloads: Mapping[str, bytes] | None = None,
+        *,
+        salts: Mapping[str, bytes] | None = None,
+    ) -> int:
+        """Append an event, with what it commits to, and return its number.
+
+        Args:
+            salts: Of payloads whose commitment was stated before; others get a fresh one.
+        """
+        given = salts or {}
+        salted = {
+            name: (given.get(name) or secrets.token_bytes(SALT_BYTES), body)
+            for name, body in (payloads or {}).items()
+        }
         data = {**draft.data, **{name: commitment(salt, body) for name, (salt, body) in salted.items()}}
         placed = Draft(draft.type, max(draft.at, self.now), draft.actor, data, draft.escalation_id)
         self._batch.head, made = chain.append(self._batch.head, placed, log=self._batch.log)
@@ -198,6 +214,57 @@ class Unit(Reader):
         await self._q.end_sign_ins_of(self._connection, person_id=person_id, ended_at=at)
         await self._q.revoke_links_of_person(self._connection, person_id=person_id, revoked_at=at)
 
+    async def change_person(self, person: Person) -> None:
+        """Give a person other roles and queues."""
+        await self._q.change_person(
+            self._connection,
+            id=person.id,
+            roles=rows.to_json(sorted(person.roles)),
+            queues=rows.to_json(sorted(person.queues)),
+        )
+
+    async def pause_agent(self, agent_id: str) -> bool:
+        """Pause an agent; False if it is paused."""
+        return (
+            await self._q.pause_agent(self._connection, id=agent_id, paused_at=to_text(self.now)) is not None
+        )
+
+    async def resume_agent(self, agent_id: str) -> bool:
+        """Let a paused agent ask again; False if it is not paused."""
+        return await self._q.resume_agent(self._connection, id=agent_id) is not None
+
+    async def add_passkey(self, passkey: Passkey) -> bool:
+        """Keep a passkey that waits for a second person; False if it is known."""
+        row = await self._q.add_passkey(
+            self._connection,
+            credential=passkey.credential,
+            person_id=passkey.person_id,
+            public_key=passkey.public_key,
+            rp_id=passkey.rp_id,
+            label=passkey.label,
+            sign_count=passkey.sign_count,
+            offered_at=to_text(passkey.offered_at),
+        )
+        return row is not None
+
+    async def enrol_passkey(self, credential: str, *, by: str) -> bool:
+        """Let a passkey count; False if it does not wait any more."""
+        row = await self._q.enrol_passkey(
+            self._connection, credential=credential, enrolled_at=to_text(self.now), enrolled_by=by
+        )
+        return row is not None
+
+    async def revoke_passkey(self, credential: str) -> bool:
+        """Let a passkey sign nothing any more; False if it was revoked before."""
+        row = await self._q.revoke_passkey(
+            self._connection, credential=credential, revoked_at=to_text(self.now)
+        )
+        return row is not None
+
+    async def count_signature(self, credential: str, sign_count: int) -> None:
+        """Remember an authenticator's signature counter."""
+        await self._q.count_signature(self._connection, credential=credential, sign_count=sign_count)
+
     async def add_link(self, link: Link) -> None:
         """Issue a magic link; for a case, it replaces older ones of the same person and address."""
         if link.escalation_id is not None:
@@ -226,7 +293,7 @@ class Unit(Reader):
         return row is not None
 
     async def add_sign_in(self, token_hash: bytes, session: SignInSession) -> None:
-        """Open a sign-in session."""
+        """Open a sign-in session, with its event."""
         await self._q.add_sign_in(
             self._connection,
             token_hash=token_hash,
@@ -236,10 +303,17 @@ class Unit(Reader):
             opened_at=to_text(session.opened_at),
             expires_at=to_text(session.expires_at),
         )
+        actor = Actor("person", session.person_id, session.assurance)
+        data = {"expires_at": to_text(session.expires_at)}
+        await self.record(Draft("person.signed_in", self.now, actor, data, session.only_case))
 
     async def end_sign_in(self, token_hash: bytes) -> None:
-        """Sign out."""
-        await self._q.end_sign_in(self._connection, token_hash=token_hash, ended_at=to_text(self.now))
+        """Sign out, with its event; nothing happens where nobody is signed in."""
+        session = await self.sign_in(token_hash)
+        ended = await self._q.end_sign_in(self._connection, token_hash=token_hash, ended_at=to_text(self.now))
+        if ended is not None and session is not None:
+            actor = Actor("person", session.person_id, session.assurance)
+            await self.record(Draft("person.signed_out", self.now, actor, {}, session.only_case))
 
     # The outbox
 

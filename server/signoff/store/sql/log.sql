@@ -91,3 +91,15 @@ SELECT digest, text, loaded_at FROM policy_version WHERE digest = :digest;
 -- name: policies_from(digest, most)
 -- Every policy, a page at a time; strictly after a digest.
 SELECT digest, text, loaded_at FROM policy_version WHERE digest > :digest ORDER BY digest LIMIT :most;
+
+-- name: newest_policy_event()^
+-- The event that said which policy is in force.
+SELECT body FROM audit_event WHERE type = 'policy.loaded' ORDER BY seq DESC LIMIT 1;
+
+-- name: key_rotations()
+-- Every event of a key rotation, in order.
+SELECT body FROM audit_event WHERE type = 'key.rotated' ORDER BY seq;
+
+-- name: key_revocations()
+-- Every event that revoked a key, in order.
+SELECT body FROM audit_event WHERE type = 'key.revoked' ORDER BY seq;

@@ -86,10 +86,55 @@ VALUES (:token_hash, :person_id, :assurance, :only_case, :opened_at, :expires_at
 -- A sign-in session by its cookie's hash.
 SELECT * FROM sign_in WHERE token_hash = :token_hash;
 
--- name: end_sign_in(token_hash, ended_at)!
--- Sign out.
-UPDATE sign_in SET ended_at = :ended_at WHERE token_hash = :token_hash AND ended_at IS NULL;
+-- name: end_sign_in(token_hash, ended_at)^
+-- Sign out; no row means that nobody was signed in.
+UPDATE sign_in SET ended_at = :ended_at WHERE token_hash = :token_hash AND ended_at IS NULL
+RETURNING person_id;
 
 -- name: end_sign_ins_of(person_id, ended_at)!
 -- Sign a person out everywhere.
 UPDATE sign_in SET ended_at = :ended_at WHERE person_id = :person_id AND ended_at IS NULL;
+
+-- name: add_passkey(credential, person_id, public_key, rp_id, label, sign_count, offered_at)^
+-- Keep a passkey that waits for a second person; no row means that it is known.
+INSERT INTO person_passkey (credential, person_id, public_key, rp_id, label, sign_count, offered_at)
+VALUES (:credential, :person_id, :public_key, :rp_id, :label, :sign_count, :offered_at)
+ON CONFLICT (credential) DO NOTHING RETURNING credential;
+
+-- name: passkey(credential)^
+-- A passkey by its id.
+SELECT * FROM person_passkey WHERE credential = :credential;
+
+-- name: passkeys_of(person_id)
+-- The passkeys of a person, those that wait or were revoked too.
+SELECT * FROM person_passkey WHERE person_id = :person_id ORDER BY offered_at, credential;
+
+-- name: passkeys()
+-- Everybody's passkeys.
+SELECT * FROM person_passkey ORDER BY person_id, offered_at, credential;
+
+-- name: enrol_passkey(credential, enrolled_at, enrolled_by)^
+-- A second person confirms a passkey; no row means that it does not wait any more.
+UPDATE person_passkey SET enrolled_at = :enrolled_at, enrolled_by = :enrolled_by
+WHERE credential = :credential AND enrolled_at IS NULL AND revoked_at IS NULL RETURNING credential;
+
+-- name: revoke_passkey(credential, revoked_at)^
+-- From now on a passkey signs nothing; no row means that it was revoked before.
+UPDATE person_passkey SET revoked_at = :revoked_at
+WHERE credential = :credential AND revoked_at IS NULL RETURNING credential;
+
+-- name: count_signature(credential, sign_count)!
+-- Remember an authenticator's signature counter.
+UPDATE person_passkey SET sign_count = :sign_count WHERE credential = :credential;
+
+-- name: pause_agent(id, paused_at)^
+-- Pause an agent; no row means that it is paused.
+UPDATE agent SET paused_at = :paused_at WHERE id = :id AND paused_at IS NULL RETURNING id;
+
+-- name: resume_agent(id)^
+-- Let a paused agent ask again; no row means that it is not paused.
+UPDATE agent SET paused_at = NULL WHERE id = :id AND paused_at IS NOT NULL RETURNING id;
+
+-- name: change_person(id, roles, queues)!
+-- Give a person other roles and queues.
+UPDATE person SET roles = :roles, queues = :queues WHERE id = :id;
