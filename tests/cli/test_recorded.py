@@ -19,13 +19,13 @@ from signoff.app import local_user, open_desk
 from signoff.audit.keys import load_keys
 from signoff.cli import signoff
 from signoff.config import Config
+from signoff.desk.current_policy import note_current_policy
 from signoff.desk.people import add_person, local_agent, person_named
-from signoff.desk.policies import note_current_policy
 from signoff.desk.sign_in import issue_sign_in_link, open_link, sign_out
 from signoff.domain.action import Action
 from signoff.domain.errors import Conflict
 from signoff.domain.people import SignIn
-from signoff.triggers.load import starter_policy
+from signoff.triggers.starters import starter_policy
 
 CHANGES: dict[str, tuple[list[str], str]] = {
     "people add": (["omar"], "person.added"),

@@ -532,7 +532,7 @@ class Verifier:
 
     def _judge_heads(self) -> None:
         """Say what the checkpoints that do not match mean."""
-        beyond = [size for size, note in self._heads if self._signed_root(size, note) is not None]
+        beyond = [size for size, note, _ in self._heads if self._signed_root(size, note) is not None]
         if beyond:
             size = max(beyond)
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
