@@ -34,7 +34,8 @@ def entries(rows: int) -> Iterator[tuple[int, int]]:
 
 def fill(connection: Any, rows: int, first_seq: int) -> Decimal:
     """Write a series as recording does, without a transaction for each entry; return its sum."""
-    series, buckets, total = SERIES[rows], {}, 0
+    series, total = SERIES[rows], 0
+    buckets: dict[tuple[int, int], tuple[int, int]] = {}
     connection.execute("BEGIN")
     source = enumerate(entries(rows), first_seq)
     while batch := list(islice(source, 10_000)):

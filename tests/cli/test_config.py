@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from signoff.config import (
-    AlertSettings,
+    GROUPS,
     Config,
     ConfigInvalid,
     Home,
@@ -37,15 +39,18 @@ def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
     nested = [
         line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
     ]
-    keys = yaml.safe_load("\n".join(line for line in lines if line != "alerts:"))
+    keys = yaml.safe_load("\n".join(line for line in lines if line.removesuffix(":") not in GROUPS))
 
-    assert set(keys) | {"alerts"} == set(Settings.model_fields)
-    assert set(yaml.safe_load("\n".join(nested))) == set(AlertSettings.model_fields)
-    assert read("\n".join([*lines, *nested])) == Settings()
+    assert set(keys) | set(GROUPS) == set(Settings.model_fields)
+    inner = [name for model in GROUPS.values() for name in model.model_fields]
+    assert sorted(yaml.safe_load("\n".join(nested))) == sorted(inner)
+    uncommented = [line[1:] for line in default_settings().split("\n") if line[1:] in (*lines, *nested)]
+    assert read("\n".join(uncommented)) == Settings()
 
 
 def test_every_key_says_what_it_is() -> None:
-    for model in (Settings, AlertSettings):
+    models: list[type[BaseModel]] = [Settings, *GROUPS.values()]
+    for model in models:
         assert all(field.description for field in model.model_fields.values())
 
 
@@ -133,3 +138,17 @@ def test_a_command_line_option_wins_over_the_file(home: Home) -> None:
 
     assert load_config(home).settings.port == 9000
     assert load_config(home, port=9001, host=None).settings.port == 9001
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("0s", timedelta(0)), ("7d", timedelta(days=7)), ("365d", timedelta(days=365))]
+)
+def test_what_agents_ask_is_kept_as_long_as_the_settings_say(given: str, kept: timedelta) -> None:
+    assert read(f"checks:\n  keep_documents_for: {given}\n").checks.keep_documents_for == kept
+
+
+@pytest.mark.parametrize("given", ["0", "366d", "1.5h", "true", "-1d"])
+def test_a_time_to_keep_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        read(f"checks:\n  keep_documents_for: {given}\n")
+    assert "checks.keep_documents_for" in str(refused.value)

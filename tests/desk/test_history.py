@@ -29,6 +29,7 @@ from signoff.desk.current_policy import note_current_policy
 from signoff.desk.decide import undo
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.history import facts_of_asked
+from signoff.desk.history_known import history_told
 from signoff.desk.people import add_agent, add_person
 from signoff.desk.record import CheckSettings
 from signoff.desk.request import request_approval
@@ -168,7 +169,7 @@ async def test_a_limit_over_a_day_stops_the_refund_that_would_pass_it(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "amount", ["1e3", "", " 5", "5.", "-2", "١", -1, -0.5, True, [], {}, 1e61, 1e-50, "9" * 61]
+    "amount", ["1e3", "", " 5", "5.", "-2", "\u0661", -1, -0.5, True, [], {}, 1e61, 1e-50, "9" * 61]
 )
 async def test_what_is_no_plain_amount_fires_the_rule_and_changes_no_sum(tmp_path: Path, amount: Any) -> None:
     rules = "  - {id: limit, when: signals.total > 100, then: escalate}\n"
@@ -574,8 +575,11 @@ async def test_a_new_signal_knows_what_was_asked_before_it_was_declared(tmp_path
         await it.use(policy(TOTAL, LIMIT))
         # More than one batch: until all is in, the rule fires.
         assert [one.reason for one in (await it.check(amount=1)).verdict.fired] == ["missing signals.total"]
+        (told,) = [one for one in await history_told(it.desk) if one.startswith("signals.")]
+        assert told.startswith("signals.total: earlier asks are still being entered")
         async with it.desk.recorder.running():
             await filled(it)
+        assert await history_told(it.desk) == ["1 of 1 history signals are complete"]
         assert (await it.check(amount=1)).verdict.fired == ()
         assert await it.seen() == {"total": 122}
 
@@ -620,6 +624,7 @@ async def test_a_signal_whose_past_is_kept_no_more_fires_until_its_window_has_pa
         await it.check(amount=5)
         await it.use(policy(TOTAL, LIMIT))
         assert [one.reason for one in (await it.check(amount=1)).verdict.fired] == ["missing signals.total"]
+        assert "complete at 2026-11-23T21:31:05.123456Z" in (await history_told(it.desk))[-1]
         it.clock.advance(3600)
         assert (await it.check(amount=2)).verdict.fired == ()
         assert await it.seen() == {"total": 2}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from signoff.domain.people import ASSURANCES
 from signoff.domain.verdict import URGENCIES, Verdict
-from signoff.triggers.evaluate import STRICTNESS, Facts, evaluate
+from signoff.triggers.evaluate import STRICTNESS, evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy, load_policy
 
 CONDITIONS = [
