@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from tests._support.clock import HandClock
 
 from signoff.audit.keys import CheckpointSigner, create_keys
@@ -20,6 +22,10 @@ from signoff.domain.ids import new_id
 from signoff.domain.people import Agent, SignIn
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
+
+# How long an example takes says how busy the machine is, and nothing about the product.
+hypothesis_settings.register_profile("signoff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("signoff")
 
 POLICY = """\
 version: 1

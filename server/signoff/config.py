@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,10 +25,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.clock import read_duration
-from signoff.domain.errors import InvalidRequest, StoreUnavailable
+from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
-from signoff.triggers.load import starter_policy
+from signoff.triggers.starters import starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
@@ -155,7 +156,7 @@ class Settings(_Strict):
     )
 
 
-GROUPS: dict[str, type[_Strict]] = {"checks": CheckSettings, "alerts": AlertSettings}
+GROUPS: dict[str, type[BaseModel]] = {"checks": CheckSettings, "alerts": AlertSettings}
 """Keys that hold a map of further keys."""
 
 
@@ -260,7 +261,7 @@ def load_config(home: Home, **changed: Any) -> Config:
     return Config(home, parse_settings(data, path=home.config_file, changed=given))
 
 
-def create_home(home: Home) -> None:
+def create_home(home: Home, *, starter: str = "general") -> None:
     """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
 
     A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
@@ -276,9 +277,37 @@ def create_home(home: Home) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
         if not home.database.exists():
-            _write_new(home.policy_file, starter_policy())
+            _write_new(home.policy_file, starter_policy(starter))
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
+
+
+class PolicyLost(PolicyInvalid):
+    """A database whose policy file is gone; another one in its place could let pass what that one stopped."""
+
+    def __init__(self, home: Home) -> None:
+        gone, kept = (
+            shlex.quote(str(home.policy_file)),
+            f"signoff policy kept --home {shlex.quote(str(home.path))}",
+        )
+        super().__init__(home.policy_file.name, [f"{home.policy_file.name}: is gone"])
+        self.message = (
+            f"{home.policy_file} is gone, and nothing is decided without it. Restore it from a backup, or from the"
+            " versions that the database keeps:\n"
+            f"  to list them:     {kept}\n"
+            f"  to put one back:  {kept} DIGEST > {gone}\n"
+            "To begin again with the starter policy, copy it from a new home: signoff init --home NEW"
+        )
+
+
+def check_policy_kept(home: Home) -> None:
+    """Refuse a home that has a database and lost its policy.
+
+    Raises:
+        PolicyLost: It says how to get the policy back.
+    """
+    if home.database.exists() and not home.policy_file.exists():
+        raise PolicyLost(home)
 
 
 def parse_settings(data: bytes, *, path: Path, changed: dict[str, Any] | None = None) -> Settings:

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signoff.audit import chain
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
-from signoff.audit.fold import COMMITMENTS, CaseRow
+from signoff.audit.fold import COMMITMENTS, ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.keys import PublicKeys, ReceiptKey
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
-from signoff.audit.verifier import IndexRow, PayloadRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
 from signoff.domain.action import action_digest
@@ -66,6 +66,7 @@ class MadeLog:
     log: list[tuple[int, bytes]] = field(default_factory=list)
     kept: dict[tuple[int, str], PayloadRow] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    policies_kept: list[PolicyRow] = field(default_factory=list)
     rows: dict[str, CaseRow] = field(default_factory=dict)
     batch: int = 7
 
@@ -81,8 +82,18 @@ class MadeLog:
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
         return in_batches([self.kept[key] for key in sorted(self.kept)], self.batch)
 
-    def checkpoints(self) -> AsyncIterator[Sequence[str]]:
-        return in_batches(self.notes, self.batch)
+    def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
+        made = [CheckpointRow(_size_of(note), note, "2027-01-01T00:00:00.000000Z") for note in self.notes]
+        return in_batches(made, self.batch)
+
+    async def end(self) -> HeadRow | None:
+        return None
+
+    def nodes(self, level: int) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
+        return in_batches([], self.batch)
+
+    def policies(self) -> AsyncIterator[Sequence[PolicyRow]]:
+        return in_batches(self.policies_kept, self.batch)
 
     def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
         return in_batches(list(self.rows.values()), self.batch)
@@ -113,14 +124,19 @@ class MadeLog:
             data[name] = commitment(salt, payload)
             self.kept[seq, name] = PayloadRow(seq, name, salt, payload)
         before = self.rows.get(case.id)
-        decision_id, token = (before.decision_id, before.receipt) if before else (None, None)
+        decisions, receipts = (before.decisions, before.receipts) if before else ((), ())
         if change.draft.type == "escalation.decided":
             token = issue(receipt_of(case, seq, data), RECEIPT_KEY)
-            decision_id, data["receipt"] = data["decision_id"], sha256(token.encode())
+            data["receipt"] = sha256(token.encode())
+            receipts = (*receipts, ReceiptRow(seq, case.id, token))
         if change.undoes is not None:
-            decision_id = token = None
+            taken_back = to_text(change.draft.at)
+            decisions = tuple(one._replace(undone_at=one.undone_at or taken_back) for one in decisions)
+        if change.decision is not None:
+            decisions = (*decisions, decision_of(change, seq))
         assert self.append(replace(change.draft, data=data)) == seq
-        self.rows[case.id] = row_of(case, decision_id, token, opened_seq=before.opened_seq if before else seq)
+        opened_seq = before.opened_seq if before else seq
+        self.rows[case.id] = row_of(case, decisions, receipts, opened_seq=opened_seq)
         return case
 
     def open(
@@ -202,7 +218,30 @@ def receipt_of(case: moves.Escalation, seq: int, data: dict[str, Any]) -> Receip
     )
 
 
-def row_of(case: moves.Escalation, decision_id: str | None, token: str | None, *, opened_seq: int) -> CaseRow:
+def decision_of(change: Change, seq: int) -> DecisionRow:
+    assert change.decision is not None
+    taken = change.decision
+    return DecisionRow(
+        seq=seq,
+        id=taken.id,
+        escalation_id=change.case.id,
+        choice=taken.answer.choice,
+        person_id=taken.by.person.id,
+        roles=tuple(sorted(taken.by.person.roles)),
+        assurance=taken.by.assurance,
+        decided_at=to_text(change.draft.at),
+        undone_at=None,
+        content=json.loads(change.payloads["decision"]),
+    )
+
+
+def row_of(
+    case: moves.Escalation,
+    decisions: tuple[DecisionRow, ...],
+    receipts: tuple[ReceiptRow, ...],
+    *,
+    opened_seq: int,
+) -> CaseRow:
     return CaseRow(
         escalation_id=case.id,
         version=case.version,
@@ -217,15 +256,18 @@ def row_of(case: moves.Escalation, decision_id: str | None, token: str | None, *
         require=case.require.as_json(),
         tier=case.tier,
         deadline_at=to_text(case.deadline_at),
-        approvals=tuple((one.person_id, one.final_digest) for one in case.approvals),
+        approvals=tuple(
+            ApprovalRow(one.person_id, one.roles, one.assurance, to_text(one.at), one.final_digest)
+            for one in case.approvals
+        ),
         decided_by=case.decided_by,
         assurance=case.assurance,
         release_at=to_text(case.release_at) if case.release_at else None,
         valid_until=to_text(case.valid_until) if case.valid_until else None,
         claimed=case.claimed_at is not None,
         outcome=case.outcome,
-        decision_id=decision_id,
-        receipt=token,
+        decisions=decisions,
+        receipts=receipts,
         opened_seq=opened_seq,
         opened_at=to_text(case.opened_at),
         approval_valid_s=int(case.approval_valid_for.total_seconds()),
@@ -245,7 +287,8 @@ USED, QUORUM, UNDONE, WAITING, ERASED = "esc_used", "esc_quorum", "esc_undone", 
 def made() -> MadeLog:
     """Every way a case can go, with a checkpoint now and then."""
     log = MadeLog()
-    log.note("policy.loaded", digest=POLICY)
+    log.note("policy.loaded", policy_digest=POLICY)
+    log.policies_kept.append(PolicyRow(POLICY, "a policy", to_text(NOW)))
     log.sign()
     used = log.open(USED)
     log.note("bundle.viewed", USED, view_digest=sha256(b"a page"))
@@ -262,7 +305,7 @@ def made() -> MadeLog:
     log.sign()
 
     undone = log.decide(log.open(UNDONE), REJECT, undo_s=10)
-    taken_back = log.rows[UNDONE].decision_id or ""
+    taken_back = log.rows[UNDONE].decisions[-1].id
     later = NOW + timedelta(hours=1)
     undone = log.apply(moves.undone(undone, decision_id=taken_back, by=OMAR, now=NOW, deadline_at=later))
     log.decide(undone, APPROVE)
@@ -295,6 +338,11 @@ def event_of(log: MadeLog, case_id: str, kind: str) -> int:
         if record.get("escalation") == case_id and record["type"] == kind:
             return seq
     raise AssertionError(kind)
+
+
+def _size_of(note: str) -> int:
+    stated = note.split("\n")[1:2]
+    return int(stated[0]) if stated and stated[0].isdigit() else 0
 
 
 def edited(raw: bytes, **changes: Any) -> bytes:
@@ -488,7 +536,7 @@ async def test_a_rewritten_tail_is_found_by_any_earlier_checkpoint(made: MadeLog
 async def test_an_old_copy_verifies_alone_and_not_against_a_checkpoint_kept_elsewhere(made: MadeLog) -> None:
     anchor = made.sign()
     cut = int(made.notes[2].split("\n")[1])
-    old = MadeLog(log=made.log[:cut], notes=made.notes[:3])
+    old = MadeLog(log=made.log[:cut], notes=made.notes[:3], policies_kept=made.policies_kept)
     old.kept = {key: row for key, row in made.kept.items() if key[0] < cut}
     old.rows = {name: made.rows[name] for name in (USED, QUORUM)}
 
@@ -590,13 +638,12 @@ FAKED: dict[str, Any] = {
     "require": {"role": "operator", "approvals": 1},
     "tier": 5,
     "deadline_at": "2030-01-01T00:00:00.000000Z",
-    "approvals": (("per_mallory", DIGEST), ("per_mallet", DIGEST)),
+    "approvals": (ApprovalRow("per_mallory", ("operator",), "session", to_text(NOW), DIGEST),),
     "decided_by": ("per_mallory",),
     "assurance": "passkey",
     "valid_until": "2030-01-01T00:00:00.000000Z",
+    "release_at": "2030-01-01T00:00:00.000000Z",
     "outcome": "failed",
-    "decision_id": "dec_fake",
-    "receipt": "fake",
     "version": 2,
 }
 
@@ -642,6 +689,67 @@ async def test_a_stored_decision_that_disagrees_names_the_deciding_event(made: M
     assert "final_digest" in problem.what
 
 
+STORED_WRONGLY: dict[str, Callable[[CaseRow], CaseRow]] = {
+    "a decision of somebody else": lambda row: with_decision(row, person_id="per_mallory"),
+    "a decision by one with other roles": lambda row: with_decision(row, roles=("admin",)),
+    "a decision by one who was surer": lambda row: with_decision(row, assurance="passkey"),
+    "another choice": lambda row: with_decision(row, choice="modify"),
+    "another choice after erasure": lambda row: with_decision(row, choice="reject", content=None),
+    "a decision at another time": lambda row: with_decision(row, decided_at=to_text(NOW - timedelta(days=1))),
+    "a decision taken back": lambda row: with_decision(row, undone_at=to_text(NOW)),
+    "a decision filed under another case": lambda row: with_decision(row, escalation_id=WAITING),
+    "a decision gone": lambda row: replace(row, decisions=row.decisions[:-1]),
+    "a receipt gone": lambda row: replace(row, receipts=()),
+    "a receipt filed under another case": lambda row: replace(
+        row, receipts=(row.receipts[-1]._replace(escalation_id=WAITING),)
+    ),
+}
+
+
+def with_decision(row: CaseRow, **changes: Any) -> CaseRow:
+    return replace(row, decisions=(*row.decisions[:-1], row.decisions[-1]._replace(**changes)))
+
+
+@pytest.mark.parametrize("name", STORED_WRONGLY)
+async def test_a_decision_or_receipt_that_is_stored_wrongly_is_named(made: MadeLog, name: str) -> None:
+    made.rows[USED] = STORED_WRONGLY[name](made.rows[USED])
+    (problem,) = (await verified(made)).problems
+    assert (problem.seq, problem.escalation_id) == (event_of(made, USED, "escalation.decided"), USED)
+
+
+async def test_a_decision_and_a_receipt_that_no_event_states_are_named(made: MadeLog) -> None:
+    row, used = made.rows[WAITING], made.rows[USED]
+    decision, receipt = used.decisions[0], used.receipts[0]
+    made.rows[WAITING] = replace(
+        row,
+        decisions=(decision._replace(escalation_id=WAITING),),
+        receipts=(receipt._replace(escalation_id=WAITING),),
+    )
+    assert [(one.seq, one.escalation_id) for one in (await verified(made)).problems] == [
+        (decision.seq, WAITING),
+        (receipt.seq, WAITING),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "seq"),
+    [
+        ({"text": "a milder policy"}, 0),
+        ({"loaded_at": "2020-01-01T00:00:00.000000Z"}, 0),
+        ({"digest": DIGEST}, None),
+    ],
+    ids=str,
+)
+async def test_an_edited_policy_is_named(made: MadeLog, change: dict[str, str], seq: int | None) -> None:
+    made.policies_kept = [made.policies_kept[0]._replace(**change)]
+    assert seq in {problem.seq for problem in (await verified(made)).problems}
+
+
+async def test_a_policy_that_is_gone_is_named(made: MadeLog) -> None:
+    made.policies_kept = []
+    assert (await verified(made)).problems == (Problem(0, None, "the policy that it loaded is not stored"),)
+
+
 async def test_a_deleted_case_is_found(made: MadeLog) -> None:
     del made.rows[UNDONE]
     (problem,) = (await verified(made)).problems
@@ -663,7 +771,10 @@ async def test_cases_in_another_order_verify_too(made: MadeLog) -> None:
 async def test_receipts_are_compared_with_the_log_without_their_keys(made: MadeLog) -> None:
     keys = PublicKeys(KEYS.log, None)
     assert (await verify_log(made, keys, on_progress=lambda done, total: None)).ok
-    made.rows[USED] = replace(made.rows[USED], receipt=made.rows[QUORUM].receipt)
+    (other,) = made.rows[QUORUM].receipts
+    made.rows[USED] = replace(
+        made.rows[USED], receipts=tuple(one._replace(token=other.token) for one in made.rows[USED].receipts)
+    )
     report = await verify_log(made, keys, on_progress=lambda done, total: None)
     assert [problem.escalation_id for problem in report.problems] == [USED]
 
@@ -688,7 +799,8 @@ async def test_a_receipt_by_another_key_is_found_even_if_its_event_agrees() -> N
         token = issue(receipt_of(change.case, seq, dict(change.draft.data)), key)
         data = {**change.draft.data, "receipt": sha256(token.encode())}
         bad.append(replace(change.draft, data=data))
-        bad.rows[USED] = row_of(change.case, "dec_1", token, opened_seq=0)
+        receipt = ReceiptRow(1, USED, token)
+        bad.rows[USED] = row_of(change.case, (decision_of(change, 1),), (receipt,), opened_seq=0)
         (problem,) = (await verified(bad)).problems
         assert (problem.seq, problem.escalation_id) == (1, USED)
         assert said in problem.what

@@ -8,7 +8,8 @@ import pytest
 
 from signoff.triggers.evaluate import evaluate
 from signoff.triggers.facts import Facts
-from signoff.triggers.load import LoadedPolicy, load_policy, starter_policy
+from signoff.triggers.load import LoadedPolicy, load_policy
+from signoff.triggers.starters import starter_policy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

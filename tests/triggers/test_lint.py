@@ -3,7 +3,8 @@
 import pytest
 
 from signoff.triggers.lint import lint
-from signoff.triggers.load import load_policy, starter_policy
+from signoff.triggers.load import load_policy
+from signoff.triggers.starters import starter_policy
 
 QUIET = """\
 version: 1

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from signoff.domain.bundle import Material
 from signoff.domain.errors import PolicyInvalid
 from signoff.triggers.fields import FIELDS
-from signoff.triggers.load import MAX_TRIGGERS, load_policy, starter_policy
+from signoff.triggers.load import MAX_TRIGGERS, load_policy
+from signoff.triggers.starters import starter_policy
 
 DESIGN = textwrap.dedent("""\
     version: 1

@@ -80,24 +80,6 @@ def test_a_secret_at_the_cut_leaves_no_beginning_of_itself() -> None:
     assert brief("-----BEGIN PRIVATE KEY-----\n" + "QUJD" * 9000).startswith("[masked: private_key]")
 
 
-def test_the_beginning_of_a_token_that_goes_on_is_not_shown() -> None:
-    token = "eyJ" + "h" * 40 + ".eyJ" + "p" * 2000 + ".s" * 20
-
-    assert brief(f"Bearer: {token}").startswith("Bearer: [masked: jwt]… [cut, ")
-
-
-def test_a_verdict_looks_through_so_much_text_and_no_more(ask: Ask) -> None:
-    rules = "\n".join(
-        f"  - {{id: t{n}, when: size(action.arguments.a{n}) > 1, then: escalate}}" for n in range(40)
-    )
-    arguments = {f"a{n}": "4111 1111 1111 111 " * 100 for n in range(40)}
-
-    shown = [next(iter(one.values.values())) for one in ask(rules, arguments).fired]
-
-    assert [text.startswith("4111 1111") for text in shown] == [True] * 16 + [False] * 24
-    assert shown[-1] == "[1900 characters]"
-
-
 def test_a_flood_of_values_or_of_triggers_stays_small(ask: Ask) -> None:
     many = " && ".join(f"action.arguments.a{n} == 1" for n in range(30))
     rule = f'  - {{id: a, when: "{many}", then: escalate}}'

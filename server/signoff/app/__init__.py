@@ -8,6 +8,7 @@ holds `serve.lock`, serves the pages and sends the alerts. `opening.py` opens a 
 from signoff.app.hosting import host_when_needed, publish, serve
 from signoff.app.hosts import CannotHost, current_host
 from signoff.app.opening import (
+    kept_policies,
     local_user,
     only_error,
     open_desk,
@@ -20,6 +21,7 @@ __all__ = [
     "CannotHost",
     "current_host",
     "host_when_needed",
+    "kept_policies",
     "local_user",
     "only_error",
     "open_desk",

@@ -13,8 +13,9 @@ from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
 from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
 from signoff.audit.report import Report
+from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
-from signoff.config import Config, Home
+from signoff.config import Config, Home, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
@@ -37,11 +38,12 @@ async def open_desk(
     """Open a home, making what is missing of it: keys, database, and the local user as its first person.
 
     Raises:
-        PolicyInvalid: The policy file cannot be loaded; nothing is decided without one.
+        PolicyInvalid: The policy file cannot be loaded, or was lost; nothing is decided without one.
         Conflict: Keys and database do not belong together, or the database is an old copy.
         StoreUnavailable: The database cannot be opened safely.
         KeyExposed: A private key is open to others.
     """
+    check_policy_kept(config.home)
     policy = PolicyFile(config.home.policy_file)
     keys = await anyio.to_thread.run_sync(_open_keys, config)
     clock = clock or SystemClock()
@@ -160,6 +162,17 @@ def sqlite_settings(desk: Desk) -> dict[str, str]:
         "journal_mode": read.journal_mode,
         "synchronous": synchronous,
     }
+
+
+async def kept_policies(path: Path) -> list[PolicyRow]:
+    """Return every version of the policy that a database file keeps, the one that was loaded last first.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        found = [one async for page in reader.policies() for one in page]
+    return sorted(found, key=lambda one: one.loaded_at, reverse=True)
 
 
 async def verify_database(

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from signoff.domain.people import ASSURANCES
 
@@ -41,9 +41,47 @@ field's name. A field may be absent."""
 ERASED = "bundle.erased"
 """The event that says which payloads are gone: `parts` lists their commitments."""
 
+LOADED = "policy.loaded"
+"""The event that says which policy counts from then on, by `policy_digest`; its text is kept beside the log."""
+
 MOVE_PREFIX = "escalation."
 NO_MOVES = frozenset({"escalation.claim_refused"})
 """Events about a case that leave it as it was; every other `escalation.` event raises its version by one."""
+
+
+class ApprovalRow(NamedTuple):
+    """One of the approvals that a case has gathered, as the case's row holds it."""
+
+    person_id: str
+    roles: tuple[str, ...]
+    assurance: str | None
+    at: str
+    final_digest: str | None
+    """What the person agreed to."""
+
+
+class DecisionRow(NamedTuple):
+    """A decision as the store holds it beside its event; it is what people are shown of it."""
+
+    seq: int
+    id: str
+    escalation_id: str
+    choice: str
+    person_id: str
+    roles: tuple[str, ...]
+    assurance: str
+    decided_at: str
+    undone_at: str | None
+    content: Any
+    """The payload beside its event, as JSON, which has the choice, too; None once erased."""
+
+
+class ReceiptRow(NamedTuple):
+    """A receipt as the store holds it."""
+
+    seq: int
+    escalation_id: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +106,18 @@ class CaseRow:
     """What an approval must bring, as JSON; the text of the column where that is none."""
     tier: int
     deadline_at: str
-    approvals: tuple[tuple[str, str], ...]
-    """Person id and the digest that person agreed to, in order."""
+    approvals: tuple[ApprovalRow, ...]
+    """In order."""
     decided_by: tuple[str, ...]
     assurance: str | None
     release_at: str | None
     valid_until: str | None
     claimed: bool
     outcome: str | None
-    decision_id: str | None
-    """The decision that stands; None while undecided, after an undo, and for what the policy decided."""
-    receipt: str | None
-    """The token that goes with it, whole."""
+    decisions: tuple[DecisionRow, ...]
+    """Those stored for the case or under one of its events, those that were taken back too."""
+    receipts: tuple[ReceiptRow, ...]
+    """As `decisions`."""
     opened_seq: int
     opened_at: str
     approval_valid_s: int
@@ -101,7 +139,6 @@ _OPENED = frozenset(
 _DECIDED = frozenset(
     {
         *("final_digest", "decided_by", "decided_at", "assurance", "release_at", "valid_until"),
-        *("decision_id", "receipt"),
     }
 )
 
@@ -113,12 +150,18 @@ class Folded:
     opened_seq: int
     last_seq: int
     decided_seq: int
+    last_at: str = ""
     version: int = 1
     approvals_needed: int = 1
     assurance_needed: str | None = None
+    decision_id: str | None = None
+    """The decision that stands; None while undecided, after an undo, and for what the policy decided."""
+    decisions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By event number, what is stated of each decision, by the names of `DecisionRow`."""
+    receipts: dict[int, str] = field(default_factory=dict)
+    """The digest of each receipt by event number."""
     fields: dict[str, Any] = field(default_factory=dict)
-    """By the names of `CaseRow`; a field that no event stated is absent and is not compared. `receipt` is the
-    token's digest."""
+    """By the names of `CaseRow`; a field that no event stated is absent and is not compared."""
 
     def source_of(self, name: str) -> int:
         """Return the number of the event that a field was taken from."""
@@ -149,8 +192,6 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
         "opened_at": at,
         "opened_seq": seq,
         "outcome": None,
-        "decision_id": None,
-        "receipt": data.get("receipt"),
     }
     if isinstance(triggers, list):
         fields["triggers"] = tuple(triggers)
@@ -160,14 +201,17 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
     for name in (*stated, "approval_valid_s", "assurance", "release_at", "valid_until"):
         if name in data:
             fields[name] = data[name]
-    return Folded(
+    folded = Folded(
         seq,
         seq,
         seq,
+        at,
         approvals_needed=needed if type(needed) is int else 1,
         assurance_needed=sure if sure in ASSURANCES else None,
         fields=fields,
     )
+    _issued(folded, data)
+    return folded
 
 
 def move_case(
@@ -180,7 +224,7 @@ def move_case(
         one bad event is one problem.
     """
     case.version += 1
-    case.last_seq = seq
+    case.last_seq, case.last_at = seq, at
     if kind in _TIMES:
         name, ends = _TIMES[kind]
         case.fields[name] = at if ends else None
@@ -188,14 +232,42 @@ def move_case(
     return move(case, data, actor) if move is not None else None
 
 
+def _issued(case: Folded, data: Mapping[str, Any]) -> None:
+    if data.get("receipt") is not None:
+        case.receipts[case.last_seq] = data["receipt"]
+
+
+def _approval(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> ApprovalRow:
+    """Note the decision that an event states, and return it as an approval."""
+    roles, digest = data.get("roles"), data.get("action_digest")
+    said = tuple(roles) if isinstance(roles, list) else ()
+    case.decisions[case.last_seq] = {
+        "id": data.get("decision_id"),
+        # An approval that changes the response only is a modification of the same action.
+        "choice": ("reject",) if digest is None else ("approve", "modify"),
+        "person_id": actor.get("id"),
+        "roles": said,
+        "assurance": actor.get("assurance"),
+        "decided_at": case.last_at,
+        "undone_at": None,
+    }
+    return ApprovalRow(
+        str(actor.get("id")), said, actor.get("assurance"), case.last_at, data.get("action_digest")
+    )
+
+
 def _approval_given(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
     wrong = _must_be_pending(case) or _must_be_decided_by_people(actor)
-    digest, who = data.get("action_digest"), actor.get("id")
-    agreed = tuple(one for one in case.fields["approvals"] if one[1] == digest)
-    if any(one[0] == who for one in agreed):
+    given = _approval(case, data, actor)
+    agreed = _agreed(case, given.final_digest)
+    if any(one.person_id == given.person_id for one in agreed):
         wrong = wrong or "counts the same person's approval twice"
-    case.fields["approvals"] = (*agreed, (who, digest))
+    case.fields["approvals"] = (*agreed, given)
     return wrong
+
+
+def _agreed(case: Folded, digest: str | None) -> tuple[ApprovalRow, ...]:
+    return tuple(one for one in case.fields["approvals"] if one.final_digest == digest)
 
 
 def _decided(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
@@ -215,9 +287,9 @@ def _decided(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) ->
         wrong = wrong or f"is an approval by {len(set(people))} where {case.approvals_needed} are needed"
     elif status != "rejected" and not _sure_enough(case, data.get("assurance")):
         wrong = wrong or f"is an approval with less than the assurance {case.assurance_needed} that is needed"
-    agreed = tuple(one for one in fields["approvals"] if one[1] == digest)
-    fields["approvals"] = () if status == "rejected" else (*agreed, (actor.get("id"), digest))
-    if status != "rejected" and people != tuple(one[0] for one in fields["approvals"]):
+    given = _approval(case, data, actor)
+    fields["approvals"] = () if status == "rejected" else (*_agreed(case, digest), given)
+    if status != "rejected" and people != tuple(one.person_id for one in fields["approvals"]):
         wrong = wrong or "names other people than those whose approvals came before"
     case.decided_seq = case.last_seq
     fields.update(
@@ -227,23 +299,26 @@ def _decided(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) ->
         assurance=data.get("assurance"),
         release_at=data.get("release_at"),
         valid_until=data.get("valid_until"),
-        decision_id=data.get("decision_id"),
-        receipt=data.get("receipt"),
     )
+    case.decision_id = data.get("decision_id")
+    _issued(case, data)
     return wrong
 
 
 def _undone(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
     fields, wrong = case.fields, None
-    if fields["decision_id"] is None or fields["decision_id"] != data.get("decision_id"):
+    if case.decision_id is None or case.decision_id != data.get("decision_id"):
         wrong = "takes back a decision that does not stand"
     elif fields["claimed"]:
         wrong = "takes back a decision that was already used"
     case.decided_seq = case.last_seq
     fields.update(
         status="pending", approvals=(), decided_by=(), assurance=None, final_digest=None,
-        release_at=None, valid_until=None, decision_id=None, receipt=None,
+        release_at=None, valid_until=None,
     )  # fmt: skip
+    case.decision_id = None
+    for stated in case.decisions.values():  # with the last, the approvals before it fall too
+        stated["undone_at"] = stated["undone_at"] or case.last_at
     if "deadline_at" in data:
         fields["deadline_at"] = data["deadline_at"]
     return wrong
@@ -252,9 +327,7 @@ def _undone(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> 
 def _ended(status: str) -> Move:
     def move(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
         wrong = _must_be_pending(case)
-        case.fields.update(status=status, final_digest=None)
-        # Nobody has to wait for these, so no event states when they are released.
-        case.fields.pop("release_at", None)
+        case.fields.update(status=status, final_digest=None, release_at=case.last_at)
         return wrong
 
     return move
@@ -341,14 +414,40 @@ def _sure_enough(case: Folded, given: Any) -> bool:
 
 
 def differences(case: Folded, row: CaseRow) -> list[tuple[str, Any, Any]]:
-    """Return the fields in which a stored case is not what its events say: name, by the events, by the row.
-
-    The receipt is left out; the row has the token and the events its digest.
-    """
+    """Return the fields in which a stored case is not what its events say: name, by the events, by the row."""
     found: list[tuple[str, Any, Any]] = []
     if case.version != row.version:
         found.append(("version", case.version, row.version))
     for name, said in case.fields.items():
-        if name != "receipt" and said != getattr(row, name):
+        if said != getattr(row, name):
             found.append((name, said, getattr(row, name)))
     return found
+
+
+def decision_problems(case: Folded, row: CaseRow) -> list[tuple[int, str]]:
+    """Return what is wrong with the stored decisions of a case: the event of each, and what."""
+    held = {one.seq: one for one in row.decisions}
+    extra = held.keys() - case.decisions.keys()
+    found = [(seq, "a decision is stored for it, and it states none of this case") for seq in sorted(extra)]
+    for seq, stated in case.decisions.items():
+        one = held.get(seq)
+        if one is None:
+            found.append((seq, "the decision that it states is not stored"))
+            continue
+        for name, said in {**stated, "escalation_id": row.escalation_id, **_chosen(one, stated)}.items():
+            if said != getattr(one, name):
+                what = f"the stored decision says {name} {short(getattr(one, name))}, its event says {short(said)}"
+                found.append((seq, what))
+    return found
+
+
+def _chosen(held: DecisionRow, stated: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(held.content, dict):
+        return {"choice": held.content.get("choice")}
+    return {"choice": held.choice} if held.choice in stated["choice"] else {}
+
+
+def short(value: Any) -> str:
+    """Return a value fit for a message; a tampered row may hold anything of any length."""
+    shown = ascii(value)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."

@@ -1,9 +1,11 @@
 """The checks on a log that is fed in order: events, tree, checkpoints, payloads, cases.
 
     events       canonical bytes, this log's name, numbers without gaps, `prev`, times that never decrease
+    tree         each stored node, and where the store says that the log ends
     checkpoints  each one's signature, and the tree's root at its size
     payloads     each against its commitment; one that is absent must be erased by a later event
-    cases        each stored case and its receipt against what its events say (`fold.py`)
+    cases        each stored case, its decisions and its receipts against what its events say (`fold.py`)
+    policies     each stored text against its digest and the event that says when it was loaded
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
 payload that is absent until an event says that it was erased.
@@ -26,13 +28,16 @@ from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkp
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
+    LOADED,
     MOVE_PREFIX,
     NO_MOVES,
     CaseRow,
     Folded,
+    decision_problems,
     differences,
     move_case,
     open_case,
+    short,
     shown,
 )
 from signoff.audit.keys import PublicKeys
@@ -67,6 +72,34 @@ class IndexRow(NamedTuple):
     leaf_hash: bytes
 
 
+class CheckpointRow(NamedTuple):
+    """A checkpoint as it is stored."""
+
+    size: int
+    note: str
+    at: str
+
+
+class HeadRow(NamedTuple):
+    """Where a store says that its log ends, so that the next event can be appended."""
+
+    log: str
+    size: int
+    prev: bytes
+    edge: bytes
+    at: str
+    nodes: int
+    """How many nodes of the tree are stored, the leaves aside."""
+
+
+class PolicyRow(NamedTuple):
+    """A version of the policy, kept as its text."""
+
+    digest: str
+    text: str
+    loaded_at: str
+
+
 @dataclass(slots=True)
 class _Case:
     folded: Folded
@@ -86,13 +119,18 @@ class Verifier:
         self._origin = keys.log[0].name
         self._next = 0
         self._prev: str | None = "sha256:" + NO_EVENT.hex()
+        self._last = NO_EVENT
         self._at = ""
         self._leaves = 0
         self._edge: list[bytes] = []
         self._stated: IndexRow | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
-        self._heads: list[tuple[int, bytes]] = []
+        self.grown: list[merkle.Node] = []
+        self._tree: Problem | None = None
+        self._head: HeadRow | None = None
+        self._loaded: dict[str, tuple[int, str]] = {}
+        self._heads: list[tuple[int, bytes, str]] = []
         self._signed: Checkpoint | None = None
         self._mismatch: tuple[int, int] | None = None
         self._mismatches = 0
@@ -128,7 +166,7 @@ class Verifier:
             self._check_record(seq, record)
             self._follow(seq, record)
             self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
-        self._prev = "sha256:" + leaf.hex()
+        self._last, self._prev = leaf, "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
             self._compare_heads()
 
@@ -148,10 +186,12 @@ class Verifier:
         self._prev = None  # what follows a gap cannot match what stands before it
 
     def _grow(self, leaf: bytes) -> None:
-        size, edge = self._leaves, self._edge
-        while size & 1:
+        level, index, edge = 0, self._leaves, self._edge
+        self.grown.clear()
+        while index & 1:
             leaf = sha256(b"\x01" + edge.pop() + leaf).digest()
-            size >>= 1
+            level, index = level + 1, index >> 1
+            self.grown.append((level, index, leaf))
         edge.append(leaf)
         self._leaves += 1
 
@@ -198,6 +238,8 @@ class Verifier:
                 self._expect(seq, name, made)
         if kind == ERASED:
             self._erase(seq, data.get("parts"))
+        if kind == LOADED:
+            self._loaded[str(data.get("policy_digest"))] = (seq, record["at"])
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
             return
         case_id = record.get("escalation")
@@ -271,17 +313,27 @@ class Verifier:
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
         for name, said, held in differences(folded, row):
-            what = f"the stored case says {name} {_short(held)}, its events say {_short(said)}"
+            what = f"the stored case says {name} {short(held)}, its events say {short(said)}"
             self._add(Problem(folded.source_of(name), row.escalation_id, what))
-        said, seq = folded.fields["receipt"], folded.source_of("receipt")
-        held = None if row.receipt is None else digest_of(row.receipt.encode("utf-8"))
-        if said != held:
-            self._add(Problem(seq, row.escalation_id, "the stored receipt is not the one that was issued"))
-        elif row.receipt is not None:
-            self._check_receipt(row.receipt, folded, row)
+        for seq, what in decision_problems(folded, row):
+            self._add(Problem(seq, row.escalation_id, what))
+        self._compare_receipts(folded, row)
+
+    def _compare_receipts(self, folded: Folded, row: CaseRow) -> None:
+        held = {one.seq: one for one in row.receipts}
+        for seq in sorted(folded.receipts.keys() | held.keys()):
+            one, said = held.get(seq), folded.receipts.get(seq)
+            if one is None or digest_of(one.token.encode("utf-8")) != said:
+                self._add(
+                    Problem(seq, row.escalation_id, "the stored receipt is not the one that was issued")
+                )
+            elif one.escalation_id != row.escalation_id:
+                self._add(Problem(seq, row.escalation_id, "its receipt is stored for another case"))
+            elif seq == folded.decided_seq:  # one that was taken back states what the case no longer is
+                self._check_receipt(one.token, folded, row)
 
     def _check_receipt(self, token: str, folded: Folded, row: CaseRow) -> None:
-        seq, fields = folded.source_of("receipt"), folded.fields
+        seq, fields = folded.decided_seq, folded.fields
         decision = {
             # What the policy decides is stated by the opening event, which has no assurance.
             **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
@@ -325,12 +377,24 @@ class Verifier:
             Problem(row.seq, None, f"a {row.field} is stored with it that the event does not commit to")
         )
 
-    def checkpoint(self, note: str) -> int:
-        """Take a checkpoint to compare with the tree.
+    def anchor(self, note: str) -> int:
+        """Take a checkpoint that was kept elsewhere, to compare it with the tree.
 
         Returns:
             The size it states, 0 if that cannot be read.
         """
+        return self._take_checkpoint(note, at="")
+
+    def checkpoint(self, row: CheckpointRow) -> int:
+        """Take a stored checkpoint, to compare it with the tree; returns as `anchor` does."""
+        size = self._take_checkpoint(row.note, at=row.at)
+        if size not in (0, row.size):
+            self._add(Problem(None, None, f"the checkpoint of size {size} is stored as of size {row.size}"))
+        if not _TIME.fullmatch(row.at):
+            self._add(Problem(None, None, f"the checkpoint of size {row.size} has a time in another form"))
+        return size
+
+    def _take_checkpoint(self, note: str, *, at: str) -> int:
         try:
             checkpoint = verify_note(note, self._trusted)
         except CheckpointInvalid as error:
@@ -338,7 +402,7 @@ class Verifier:
         if checkpoint.size < self._next:
             self._add(Problem(None, None, f"the checkpoint of size {checkpoint.size} is stored out of order"))
             return checkpoint.size
-        heapq.heappush(self._heads, (checkpoint.size, checkpoint.root))
+        heapq.heappush(self._heads, (checkpoint.size, checkpoint.root, at))
         if checkpoint.size == self._next:
             self._compare_heads()
         return checkpoint.size
@@ -355,7 +419,9 @@ class Verifier:
     def _compare_heads(self) -> None:
         root = merkle.root(self._edge)
         while self._heads and self._heads[0][0] <= self._next:
-            size, stated = heapq.heappop(self._heads)
+            size, stated, at = heapq.heappop(self._heads)
+            if size == self._next and "" != at < self._at:
+                self._add(Problem(None, None, f"the checkpoint of size {size} is older than its last event"))
             if size == self._next and stated == root:
                 self._counts["checkpoints"] += 1
                 self._signed = Checkpoint(self._origin, size, stated)
@@ -364,10 +430,59 @@ class Verifier:
             if self._mismatch is None:
                 self._mismatch = (self._signed.size if self._signed else 0, size)
 
+    def node(self, made: merkle.Node, held: tuple[int, bytes] | None) -> bool:
+        """Compare a node that the event just fed completes with the one that is stored, index and hash.
+
+        Returns:
+            True if they agree; one that does not is enough to know that the stored tree is another.
+        """
+        level, index, digest = made
+        if held == (index, digest):
+            return True
+        what = f"the tree node {level}/{index} that it completes is not stored as its events make it"
+        self._tree = Problem(self._next - 1, None, what)
+        return False
+
+    def head(self, row: HeadRow) -> None:
+        """Take where the store says that the log ends."""
+        self._head = row
+
+    def policy(self, row: PolicyRow) -> None:
+        """Check a stored version of the policy, once all events were fed."""
+        seq, at = self._loaded.pop(row.digest, (None, None))
+        if seq is None:
+            self._add(Problem(None, None, f"a policy {short(row.digest)} is stored that no event loaded"))
+        elif digest_of(row.text.encode("utf-8")) != row.digest:
+            self._add(Problem(seq, None, "the stored text is not that of the policy that it loaded"))
+        elif at != row.loaded_at:
+            self._add(Problem(seq, None, "the policy is stored with another time than it was loaded at"))
+
+    def _judge_tree(self) -> None:
+        """Say what is wrong with the stored tree; where events are wrong it only follows from that."""
+        head, size = self._head, self._leaves
+        if head is None or self._faults:
+            return
+        if self._tree is not None:
+            self._add(self._tree)
+        elif head.nodes != (nodes := size - size.bit_count()):
+            self._add(Problem(None, None, f"{head.nodes} tree nodes are stored, and the log has {nodes}"))
+        edge = b"".join(self._edge)
+        ends = (head.log, head.size, head.prev, head.edge, head.at)
+        empty = (self._origin, 0, NO_EVENT, NO_EVENT, "")
+        if ends != ((self._origin, size, self._last, edge, self._at) if size else empty):
+            seq = size if head.size > size else size - 1
+            what = (
+                f"the log ends with event {size - 1}, and the store keeps another end, at {head.size} events"
+            )
+            self._add(Problem(seq if seq >= 0 else None, None, what))
+
     def finish(self) -> Report:
         """Settle what is left open and return the report."""
         self._settle_suspect()
         self._judge_heads()
+        self._judge_tree()
+        for seq, _ in self._loaded.values():
+            self._add(Problem(seq, None, "the policy that it loaded is not stored"))
         for made_for in self._due.values():
             seq, name = made_for
             self._add(Problem(seq, None, f"its {name} is gone, and no event says that it was erased"))
@@ -471,9 +586,3 @@ def _is_plain(values: Iterable[Any]) -> bool:
         elif kind is float or not _is_plain(value.values() if kind is dict else value):
             return False
     return True
-
-
-def _short(value: Any) -> str:
-    """Return a value fit for a message; a tampered row may hold anything of any length."""
-    shown = ascii(value)
-    return shown if len(shown) <= 100 else f"{shown[:97]}..."

@@ -13,13 +13,13 @@ from typing import Generic, Protocol, TypeVar
 from signoff.audit.fold import CaseRow
 from signoff.audit.keys import PublicKeys
 from signoff.audit.report import Report
-from signoff.audit.verifier import IndexRow, PayloadRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
 
 
 class SourceOfLog(Protocol):
     """Where the rows come from: one unchanging view of a store, read in batches of any size.
 
-    The five are read side by side.
+    They are read side by side.
     """
 
     async def count(self) -> int:
@@ -38,8 +38,23 @@ class SourceOfLog(Protocol):
         """Return the payloads, by event number."""
         ...
 
-    def checkpoints(self) -> AsyncIterator[Sequence[str]]:
-        """Return the signed notes, by size."""
+    def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
+        """Return the signed checkpoints, by size."""
+        ...
+
+    async def end(self) -> HeadRow | None:
+        """Return where the store says that the log ends; None where nothing is ever appended."""
+        ...
+
+    def nodes(self, level: int) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
+        """Return index and hash of the stored tree nodes of a level above the leaves, by index.
+
+        Asked for only where there is a head.
+        """
+        ...
+
+    def policies(self) -> AsyncIterator[Sequence[PolicyRow]]:
+        """Return every version of the policy."""
         ...
 
     def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
@@ -64,15 +79,19 @@ async def verify_log(
     """
     verifier = Verifier(keys)
     for anchor in anchors:
-        verifier.checkpoint(anchor)
+        verifier.anchor(anchor)
+    head = await source.end()
+    tree = None if head is None else _Tree(source)
     total, covered, fed = await source.count(), 0, 0
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
     cases, index = _Rows(source.cases()), _Rows(source.index())
     async for batch in source.events():
-        while batch and covered <= batch[-1][0] and (note := await checkpoints.next()) is not None:
-            covered = verifier.checkpoint(note)
+        while batch and covered <= batch[-1][0] and (signed := await checkpoints.next()) is not None:
+            covered = verifier.checkpoint(signed)
         for seq, raw in batch:
             verifier.event(seq, raw)
+            if tree is not None and verifier.grown and not await tree.agrees(verifier):
+                tree = None
             while (filed := await index.peek()) is not None and filed.seq <= seq:
                 index.drop()
                 verifier.index(filed)
@@ -83,12 +102,17 @@ async def verify_log(
             verifier.case(row)
             fed += 1
         on_progress(verifier.size, total)
-    while (note := await checkpoints.next()) is not None:
-        verifier.checkpoint(note)
+    while (signed := await checkpoints.next()) is not None:
+        verifier.checkpoint(signed)
     while (payload := await payloads.next()) is not None:
         verifier.payload(payload)
     while (row := await cases.next()) is not None:
         verifier.case(row)
+    async for policies in source.policies():
+        for policy in policies:
+            verifier.policy(policy)
+    if head is not None:
+        verifier.head(head)
     return verifier.finish()
 
 
@@ -121,3 +145,21 @@ class _Rows(Generic[Row]):
         if row is not None:
             self._held.popleft()
         return row
+
+
+class _Tree:
+    """The stored nodes, a stream for each level."""
+
+    def __init__(self, source: SourceOfLog) -> None:
+        self._source = source
+        self._levels: dict[int, _Rows[tuple[int, bytes]]] = {}
+
+    async def agrees(self, verifier: Verifier) -> bool:
+        """Compare what the last event completed with what is stored."""
+        for made in verifier.grown:
+            level = made[0]
+            if level not in self._levels:
+                self._levels[level] = _Rows(self._source.nodes(level))
+            if not verifier.node(made, await self._levels[level].next()):
+                return False
+        return True

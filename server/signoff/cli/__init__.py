@@ -1,7 +1,8 @@
 """The command line: one file per command group.
 
 Every command opens the home it is told to (`--home`, `SIGNOFF_HOME`, or the platform's user data directory) and
-makes what is missing of it, except what a database has lost: its keys and its policy. Modules are imported inside the commands that need them, so that `signoff --help` and
+makes what is missing of it, except what a database has lost: its keys and its policy. Modules are imported inside the
+commands that need them, so that `signoff --help` and
 `signoff mcp` start fast. Errors are translated here, once: `signoff: message` on stderr, exit code 2 for input that
 cannot be taken, 1 for everything else that failed.
 """

@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
 )
 def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, home: Path | None) -> None:
-    """Verify the whole log: chain, tree, checkpoints, receipts, and every stored payload and case.
+    """Verify the whole log: chain, tree, checkpoints, and every stored payload, case, decision, receipt and policy.
 
     Works beside a running server, on a copy, and without private keys. Exit code 1 and the number of the first bad
     event where something does not hold.

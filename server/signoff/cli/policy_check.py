@@ -64,10 +64,11 @@ def check(
 
 
 def _policy_of(home: Path | None) -> Path:
-    from signoff.config import create_home, find_home
+    from signoff.config import check_policy_kept, create_home, find_home
 
     found = find_home(home)
     create_home(found)
+    check_policy_kept(found)
     return found.policy_file
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from signoff.config import Home
     from signoff.domain.case import Escalation
     from signoff.domain.policy import Mask, Trigger
+    from signoff.triggers.demands import Demand
     from signoff.triggers.evaluate import Considered
-    from signoff.triggers.explain import Demand
     from signoff.triggers.load import LoadedPolicy
 
 ROLES = ("operator", "supervisor", "auditor")
@@ -190,7 +190,7 @@ def _shown_record(one: Mapping[str, Any], trigger: Trigger | None) -> _Shown:
 
 
 def _demands_of_case(case: Escalation, asking: list[Trigger], policy: LoadedPolicy) -> list[Demand]:
-    from signoff.triggers.explain import demands
+    from signoff.triggers.demands import demands
 
     return demands(
         asking,
@@ -226,8 +226,8 @@ def _explain_file(path: Path, policy_file: Path, reader_is: str, role: str | Non
     from signoff.cli.policy_check import read_text
     from signoff.desk.check import judge
     from signoff.domain.clock import SystemClock
+    from signoff.triggers.demands import demands
     from signoff.triggers.evaluate import consider
-    from signoff.triggers.explain import demands
     from signoff.triggers.given import with_values
     from signoff.triggers.load import load_policy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from signoff.audit.fold import CaseRow
-from signoff.audit.verifier import IndexRow, PayloadRow
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
 from signoff.store.reader import Reader
 
 
@@ -31,9 +31,21 @@ class LogSource:
         """Return the payloads, by event number."""
         return self._reader.payloads()
 
-    def checkpoints(self) -> AsyncIterator[Sequence[str]]:
-        """Return the signed notes, by size."""
+    def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
+        """Return the signed checkpoints, by size."""
         return self._reader.checkpoints()
+
+    async def end(self) -> HeadRow:
+        """Return where the store says that the log ends."""
+        return await self._reader.head_row()
+
+    def nodes(self, level: int) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
+        """Return index and hash of the stored tree nodes of a level, by index."""
+        return self._reader.nodes_of_level(level)
+
+    def policies(self) -> AsyncIterator[Sequence[PolicyRow]]:
+        """Return every version of the policy."""
+        return self._reader.policies()
 
     def cases(self) -> AsyncIterator[Sequence[CaseRow]]:
         """Return the stored cases in the order of their first events."""

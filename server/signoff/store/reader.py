@@ -9,7 +9,7 @@ from typing import Any
 from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
-from signoff.audit.verifier import IndexRow, PayloadRow
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
 from signoff.domain.alert import Alert
 from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
@@ -17,7 +17,6 @@ from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Person, SignInSession
 from signoff.store import rows
-from signoff.store.decision_rows import disagreement
 from signoff.store.history import Windows
 
 PAGE = 500
@@ -280,16 +279,46 @@ class Reader:
             yield page
             seq, field = page[-1].seq, page[-1].field
 
-    async def checkpoints(self) -> AsyncGenerator[Sequence[str]]:
-        """Stream the signed notes by size, in pages."""
+    async def checkpoints(self) -> AsyncGenerator[Sequence[CheckpointRow]]:
+        """Stream the signed checkpoints by size, in pages."""
         size = -1
         while True:
             found = self._q.checkpoints_from(self._connection, size=size, most=PAGE)
-            page = [(row["size"], row["note"]) async for row in found]
+            page = [CheckpointRow(row["size"], row["note"], row["at"]) async for row in found]
             if not page:
                 return
-            yield [note for _, note in page]
-            size = page[-1][0]
+            yield page
+            size = page[-1].size
+
+    async def head_row(self) -> HeadRow:
+        """Return where the log ends, as it is stored; one that is gone reads as an end of no log."""
+        row = await self._q.head(self._connection)
+        nodes = int((await self._q.count_nodes(self._connection))["n"])
+        if row is None:
+            return HeadRow("", 0, b"", b"", "", nodes)
+        return HeadRow(row["log"], row["size"], bytes(row["prev"]), bytes(row["edge"]), row["at"], nodes)
+
+    async def nodes_of_level(self, level: int) -> AsyncGenerator[Sequence[tuple[int, bytes]]]:
+        """Stream index and hash of the tree nodes of a level, by index, in pages."""
+        index = 0
+        while True:
+            found = self._q.nodes_from(self._connection, level=level, idx=index, most=PAGE)
+            page = [(row["idx"], bytes(row["hash"])) async for row in found]
+            if not page:
+                return
+            yield page
+            index = page[-1][0] + 1
+
+    async def policies(self) -> AsyncGenerator[Sequence[PolicyRow]]:
+        """Stream every version of the policy by digest, in pages."""
+        digest = ""
+        while True:
+            found = self._q.policies_from(self._connection, digest=digest, most=PAYLOAD_PAGE)
+            page = [PolicyRow(row["digest"], row["text"], row["loaded_at"]) async for row in found]
+            if not page:
+                return
+            yield page
+            digest = page[-1].digest
 
     async def case_rows(self) -> AsyncGenerator[Sequence[CaseRow]]:
         """Stream every case in the words of its events, in pages.
@@ -305,14 +334,10 @@ class Reader:
             after = page[-1]["opened_seq"]
 
     async def _case_row(self, row: rows.Row) -> CaseRow:
-        found = self._q.every_decision_of_case(self._connection, escalation_id=row["id"])
-        decisions = [one async for one in found]
-        undone = await self._q.last_undone(self._connection, escalation_id=row["id"])
-        decision_id = disagreement(decisions, undone_seq=undone["seq"])
-        standing = [one for one in decisions if one["undone_at"] is None]
-        receipt = standing[-1]["receipt"] if standing else None
-        if row["status"] in ("approved", "modified", "rejected"):
-            decision_id = decision_id or (standing[-1]["id"] if standing else None)
-            if not standing:
-                receipt = await self.receipt_of_event(row["opened_seq"])
-        return rows.case_row(row, decision_id=decision_id, receipt=receipt)
+        decisions = self._q.every_decision_of_case(self._connection, escalation_id=row["id"])
+        receipts = self._q.every_receipt_of_case(self._connection, escalation_id=row["id"])
+        return rows.case_row(
+            row,
+            decisions=[one async for one in decisions],
+            receipts=[one async for one in receipts],
+        )

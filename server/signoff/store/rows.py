@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
 
 from signoff.audit.chain import Head
-from signoff.audit.fold import CaseRow
+from signoff.audit.fold import ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.merkle import HASH_BYTES
 from signoff.domain.alert import Alert
 from signoff.domain.canonical import sha256
@@ -163,7 +163,7 @@ def decision(row: Row) -> Decision:
     )
 
 
-def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseRow:
+def case_row(row: Row, *, decisions: Iterable[Row], receipts: Iterable[Row]) -> CaseRow:
     """Return a stored case in the words of its events, for the verifier; any text may stand in its columns."""
     return CaseRow(
         escalation_id=row["id"],
@@ -179,15 +179,15 @@ def case_row(row: Row, *, decision_id: str | None, receipt: str | None) -> CaseR
         require=_json(row["require"]),
         tier=row["tier"],
         deadline_at=row["deadline_at"],
-        approvals=_pairs(row["approvals"]),
+        approvals=_approvals(row["approvals"]),
         decided_by=_texts(row["decided_by"]),
         assurance=row["assurance"],
         release_at=row["release_at"],
         valid_until=row["valid_until"],
         claimed=row["claimed_at"] is not None,
         outcome=row["outcome"],
-        decision_id=decision_id,
-        receipt=receipt,
+        decisions=tuple(map(_decision_row, decisions)),
+        receipts=tuple(ReceiptRow(one["seq"], one["escalation_id"], one["token"]) for one in receipts),
         opened_seq=row["opened_seq"],
         opened_at=row["opened_at"],
         approval_valid_s=row["approval_valid_s"],
@@ -207,28 +207,49 @@ def _urgency(row: Row) -> str:
     return urgency if ranked else f"{urgency} at rank {row['urgency_rank']}"
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Read person and digest of each approval; the text itself where it is not one that was written here."""
+def _decision_row(row: Row) -> DecisionRow:
+    return DecisionRow(
+        seq=row["seq"],
+        id=row["id"],
+        escalation_id=row["escalation_id"],
+        choice=row["choice"],
+        person_id=row["person_id"],
+        roles=_texts(row["roles"]),
+        assurance=row["assurance"],
+        decided_at=row["decided_at"],
+        undone_at=row["undone_at"],
+        content=None if row["content"] is None else _parsed(row["content"]),
+    )
+
+
+def _approvals(text: str) -> tuple[ApprovalRow, ...]:
+    """Read the approvals of a case; the text itself where it is not one that was written here."""
+    value = _json(text)
     try:
-        return tuple((one["person_id"], one["final_digest"]) for one in orjson.loads(text))
-    except (ValueError, TypeError, KeyError):
-        return ((text, ""),)
+        if isinstance(value, list):
+            return tuple(ApprovalRow(**{**one, "roles": tuple(one["roles"])}) for one in value)
+    except (TypeError, KeyError):
+        pass
+    return (ApprovalRow(text, (), "", "", ""),)
 
 
 def _json(text: str) -> Any:
-    """Read JSON; the text itself where it is none."""
+    """Read JSON; the text itself where it is none, or stands there in another form than was written."""
+    value = _parsed(text)
+    return value if to_json(value) == text else text
+
+
+def _parsed(text: str | bytes) -> Any:
     try:
         return orjson.loads(text)
     except ValueError:
-        return text
+        return None
 
 
 def _texts(text: str) -> tuple[str, ...]:
     """Read a list of texts; the text itself where it is none."""
-    try:
-        return tuple(orjson.loads(text))
-    except (ValueError, TypeError):
-        return (text,)
+    value = _json(text)
+    return tuple(value) if isinstance(value, list) else (text,)
 
 
 def agent(row: Row) -> Agent:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signoff.domain.policy import MAX_EXPRESSION_CHARS
+from signoff.triggers.cost import Cost, Pattern, pattern_cost
 from signoff.triggers.engine import Context, Program, compile_expression
 from signoff.triggers.fields import (
     FUNCTIONS,
@@ -44,6 +45,7 @@ _TOKEN = re.compile(
     |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])""",
     re.VERBOSE | re.DOTALL,
 )
+_ALONE = re.compile(r"\s*__v\d+\s*")
 _ENGINE_PROBLEM = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _WORD_OPERATORS = {"and": "&&", "or": "||", "not": "!"}
@@ -58,9 +60,9 @@ class Flaw:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A compiled expression and what it needs."""
+    """A compiled expression and what it needs; one object for each text of a policy."""
 
     text: str
     program: Program
@@ -70,10 +72,16 @@ class Expression:
     """Paths it only asks `has()` of."""
     list_cap: int | None
     """How many items a list that it walks may have; None where it walks none."""
-    body_reads: frozenset[Path]
-    """Paths that are read once per item of a walked list."""
+    cost: Cost
+    flat: str
+    """The text over variables, as it was compiled."""
     members: frozenset[str]
     """Field names in the text that stand after no known root, such as `content` in `m.content`."""
+
+    @property
+    def path(self) -> Path | None:
+        """Return the path that the expression is, where it is nothing but a path."""
+        return self.reads[0] if _ALONE.fullmatch(self.flat) else None
 
 
 @dataclass(slots=True)
@@ -121,9 +129,14 @@ class _Scan:
     variables: Variables
     flaws: list[Flaw] = field(default_factory=list)
     edits: list[tuple[int, int, str]] = field(default_factory=list)
-    reads: dict[Path, None] = field(default_factory=dict)
+    reads: dict[Path, int] = field(default_factory=dict)
+    """With how often each is read."""
     asks: dict[Path, None] = field(default_factory=dict)
-    body_reads: set[Path] = field(default_factory=set)
+    body_reads: dict[Path, int] = field(default_factory=dict)
+    """The same inside comprehensions."""
+    item_uses: int = 0
+    patterns: list[Pattern] = field(default_factory=list)
+    body_patterns: list[Pattern] = field(default_factory=list)
     members: set[str] = field(default_factory=set)
     frames: list[_Frame] = field(default_factory=list)
     macros: list[str] = field(default_factory=list)
@@ -170,8 +183,25 @@ def compile_checked(text: str, variables: Variables) -> Expression | list[Flaw]:
         tuple(scan.reads),
         tuple(scan.asks),
         _list_cap(scan),
-        frozenset(scan.body_reads),
+        _cost(scan),
+        flat,
         frozenset(scan.members),
+    )
+
+
+def _cost(scan: _Scan) -> Cost:
+    marks = [token.text for token in scan.tokens]
+    return Cost(
+        tokens=len(scan.tokens),
+        uses=scan.reads,
+        body_uses=scan.body_reads,
+        item_uses=scan.item_uses,
+        joins=marks.count("+"),
+        listed=marks.count(",") + marks.count("["),
+        macros=len(scan.macros),
+        copying=sum(macro in ("map", "filter") for macro in scan.macros),
+        patterns=tuple(scan.patterns),
+        body_patterns=tuple(scan.body_patterns),
     )
 
 
@@ -277,6 +307,7 @@ def _name(scan: _Scan, index: int) -> int:
         scan.flaw(index, f"'{token.text}' is no type that can be built")
         return index + 1
     if _in_scope(scan, token.text):
+        scan.item_uses += 1
         return index + 1
     if token.text in ROOTS:
         return _path(scan, index)
@@ -352,6 +383,9 @@ def _pattern(scan: _Scan, index: int) -> None:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         scan.flaw(last, f"not a valid pattern (RE2 syntax): {_pattern_error(str(error))}")
+        return
+    written = compile_expression(token.text).execute(Context())
+    (scan.body_patterns if scan.in_body else scan.patterns).append(pattern_cost(str(written)))
 
 
 def _pattern_error(said: str) -> str:
@@ -386,9 +420,9 @@ def _path(scan: _Scan, index: int) -> int:
         scan.flaw(index, wrong)
         return after
     _check_comparison(scan, index, after, kind_of(path, scan.variables.signals), path)
-    scan.reads[path] = None
+    scan.reads[path] = scan.reads.get(path, 0) + 1
     if scan.in_body:
-        scan.body_reads.add(path)
+        scan.body_reads[path] = scan.body_reads.get(path, 0) + 1
     scan.edits.append((scan.tokens[index].at, scan.tokens[after - 1].end, scan.variables.value(path)))
     return after
 

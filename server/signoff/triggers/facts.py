@@ -37,6 +37,9 @@ class Facts:
         full = canonical_path(path)
         value: Any = getattr(self, full[0])
         for depth, step in enumerate(full[1:], 1):
+            if type(value) is dict and step in value:  # nearly always; the rest is for what is not there
+                value = value[step]
+                continue
             if value is None:
                 return "missing", None
             if not isinstance(value, Mapping):
@@ -46,7 +49,7 @@ class Facts:
             value = value[step]
         if value is None and not is_free_json(full):
             return "missing", None
-        if full == ("bundle", "messages") and isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) and full == ("bundle", "messages"):
             # Stored bundles leave out what is empty; a turn without text has an empty text, it does not lack one.
             value = [
                 {"content": "", "tool_calls": [], **one} if isinstance(one, Mapping) else one for one in value

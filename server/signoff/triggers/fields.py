@@ -1,6 +1,6 @@
 """The names that expressions may use, with what is known of their types.
 
-`subject` and `confidence` are short for `bundle.subject` and `bundle.confidence`. What stands under `signals` is
+`subject`, `confidence` and `confidence_source` are short for the fields of that name under `bundle`. What stands under `signals` is
 declared by each policy, so the functions here take the kinds of its signals.
 """
 
@@ -26,6 +26,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "alternatives": "list",
         "risk": "object",
         "attachments": "list",
+        "wants_human": "text",
+        "session_id": "text",
     },
     "agent": {"id": "text", "name": "text", "owner": "text"},
     "session": {"id": "text"},
@@ -35,10 +37,11 @@ FIELDS: dict[str, dict[str, Kind]] = {
 ROOTS: dict[str, Kind] = {
     **dict.fromkeys((*FIELDS, "signals"), "object"),
     "confidence": "number",
+    "confidence_source": "text",
     "subject": "object",
     "now": "time",
 }
-ALIASES: dict[str, Path] = {"subject": ("bundle", "subject"), "confidence": ("bundle", "confidence")}
+ALIASES: dict[str, Path] = {name: ("bundle", name) for name in ("subject", "confidence", "confidence_source")}
 
 TYPES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 """CEL's names of types, for `type(x) == string`."""
@@ -57,7 +60,8 @@ MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 def canonical_path(path: Path) -> Path:
     """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
-    return (*ALIASES.get(path[0], path[:1]), *path[1:])
+    alias = ALIASES.get(path[0])
+    return path if alias is None else (*alias, *path[1:])
 
 
 def kind_of(path: Path, signals: Mapping[str, Kind]) -> Kind:

@@ -9,7 +9,6 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +30,9 @@ MAX_PROBLEMS = 50
 """Problems that one error lists; the rest is counted."""
 
 MAX_SIGNALS = 100
+MAX_FIXED_NS = 20_000_000
+"""What the triggers for one tool may take whatever is sent, as estimated (`cost.py`): a policy answers within 50 ms,
+and what is sent adds at most half of that."""
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
@@ -59,11 +61,6 @@ class LoadedPolicy:
         return any(name in self.history for name in self.index.plan(tool).signals) or any(
             one.counts_tool(tool) for one in self.history.values()
         )
-
-
-def starter_policy() -> str:
-    """Return the commented policy that a new home begins with."""
-    return files("signoff.triggers").joinpath("starter.yaml").read_text(encoding="utf-8")
 
 
 def load_policy(text: str, *, source: str) -> LoadedPolicy:
@@ -109,6 +106,8 @@ def examine_policy(text: str, *, source: str) -> LoadedPolicy | list[Problem]:
         return _ordered(document.problems)
     loading.check_names(policy)
     index = loading.rules(policy)
+    if not document.problems:
+        loading.check_cost(index)
     if document.problems:
         return _ordered(document.problems)
     history = {name: one.definition for name, one in signals.items() if isinstance(one, HistorySignal)}
@@ -164,7 +163,7 @@ class _Loading:
             except ValidationError as error:
                 for one in error.errors(include_url=False):
                     self._model_problem(
-                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].model_fields
+                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].keys()
                     )
         self.variables.signals = kinds
         return made
@@ -255,6 +254,21 @@ class _Loading:
                         self.note((*where, "when"), "reads nothing and gives neither true nor false")
             made.append(Rule(trigger, condition, self.template(policy, trigger, (*where, "explain"))))
         return index_rules(tuple(made), values=self.variables.values, presences=self.variables.present)
+
+    def check_cost(self, index: Index) -> None:
+        """Refuse a policy whose rules for one tool take too long, however little an agent sends."""
+        found = index.dearer_than(MAX_FIXED_NS)
+        if found is None:
+            return
+        ns, rules = found
+        dearest = max(rules, key=lambda rule: rule.fixed_ns)
+        number = index.rules.index(dearest)
+        self.note(
+            ("triggers", number),
+            f"the {len(rules)} triggers that may apply to one tool take up to {ns / 1e6:.0f} ms,"
+            f" at most {MAX_FIXED_NS // 1_000_000} ms; '{dearest.trigger.id}' takes most, {dearest.fixed_ns / 1e6:.2f} ms."
+            " Name the tools that each trigger is for, and match with fewer or shorter patterns",
+        )
 
     def template(self, policy: Policy, trigger: Trigger, where: Path) -> tuple[str | Expression, ...]:
         text = trigger.explain

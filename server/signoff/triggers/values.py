@@ -23,23 +23,23 @@ MAX_VALUES = 12
 MAX_EXPLAINED = 100
 """Triggers of one verdict whose values are kept: ten thousand that fire at once would make 20 MB."""
 MAX_CHARS = 120
-BUDGET_CHARS = 8 * 1024
-"""Characters that one verdict looks through for secrets, which takes up to 1.6 µs each (measured 2026-11-25); beyond
-them values are shown by their size."""
-_READ_CHARS = 512
-"""Of a text; any secret that begins in the first `MAX_CHARS` is known by so much of it, but for a long JWT."""
+MAX_READ_CHARS = 16 * 1024
 _MAX_MEMBERS = 40
-_CUT_JWT = re.compile(r"\beyJ[A-Za-z0-9_.-]*")
+_UNENDED = re.compile(r"[\w.+/=-]+\Z")
 
 
 class Values:
     """The values of one evaluation; each is prepared once, however many triggers read it."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        """Take the values by variable, those of `has()` among them."""
+    def __init__(self, known: Mapping[str, Any], room: int = MAX_READ_CHARS) -> None:
+        """Take the values by variable, those of `has()` among them.
+
+        Args:
+            room: Characters of one value in which secrets are looked for; what is longer is cut before.
+        """
         self._known = known
+        self._room = room
         self._brief: dict[str, Any] = {}
-        self._left = BUDGET_CHARS
 
     def of(
         self, condition: Expression, variables: Mapping[Path, str], asks: Mapping[Path, str]
@@ -51,7 +51,7 @@ class Values:
             name = variables[path]
             if name in self._known and len(made) < MAX_VALUES:
                 if name not in self._brief:
-                    self._brief[name] = self._made(self._known[name])
+                    self._brief[name] = brief(self._known[name], self._room)
                 made[path_text(path)] = self._brief[name]
                 read.add(canonical_path(path))
         for path in condition.asks:
@@ -60,16 +60,19 @@ class Values:
                 made[f"has({path_text(path)})"] = is_here
         return made
 
-    def _made(self, value: Any) -> Any:
-        cost = _cost(value)
-        self._left -= cost
-        return brief(value) if self._left >= 0 else sized(value)
+
+def masked_beginning(text: str, room: int) -> str:
+    """Return at most `room` characters of a text with secrets masked, and no part of a secret that goes on after them."""
+    if len(text) <= room:
+        return str(mask_secrets(text)[0])
+    # A word that the cut goes through may be the beginning of a token; of a private key, its first line is enough.
+    return str(mask_secrets(_UNENDED.sub("", text[:room]))[0])
 
 
-def brief(value: Any) -> Any:
+def brief(value: Any, room: int = MAX_READ_CHARS) -> Any:
     """Return a value as plain JSON of at most about `MAX_CHARS` characters, with secrets masked."""
     if isinstance(value, str):
-        return _text(value)
+        return _text(value, room)
     if isinstance(value, datetime):
         return to_text(value)
     if value is None or isinstance(value, bool):
@@ -78,58 +81,42 @@ def brief(value: Any) -> Any:
         masked, _ = mask_secrets(value)
         return masked if isinstance(masked, str) or abs(masked) <= MAX_INT else str(masked)
     if not isinstance(value, (Mapping, list, tuple)):
-        return _text(str(value))
-    if _is_small(value):
+        return _text(str(value), room)
+    if _is_small(value, room):
         masked, _ = mask_secrets(dict(value) if isinstance(value, Mapping) else list(value))
-        if _length(masked) <= MAX_CHARS:
+        if len(json.dumps(masked, ensure_ascii=False, default=str)) <= MAX_CHARS:
             return masked
-    return sized(value)
-
-
-def sized(value: Any) -> Any:
-    """Return what is said of a value that is not shown: its size, or itself where it has none."""
-    if isinstance(value, str):
-        return f"[{len(value)} characters]"
-    if not isinstance(value, (Mapping, list, tuple)):
-        return brief(value)
+    size = len(value)
     one, many = ("field", "fields") if isinstance(value, Mapping) else ("item", "items")
-    return f"[{len(value)} {one if len(value) == 1 else many}]"
+    return f"[{size} {one if size == 1 else many}]"
 
 
-def _text(text: str) -> str:
-    masked = str(mask_secrets(text[:_READ_CHARS])[0])
-    if len(masked) <= MAX_CHARS and len(text) <= _READ_CHARS:
+def _text(text: str, room: int) -> str:
+    masked = masked_beginning(text, room)
+    if len(masked) <= MAX_CHARS and len(text) <= room:
         return masked
-    if len(text) > _READ_CHARS:
-        masked = _CUT_JWT.sub("[masked: jwt]", masked)
     return f"{masked[:MAX_CHARS]}… [cut, {len(text)} characters in all]"
 
 
-def _cost(value: Any) -> int:
-    """Return how many characters are looked through for secrets."""
-    if isinstance(value, str):
-        return min(len(value), _READ_CHARS)
-    return 2 * MAX_CHARS if isinstance(value, (Mapping, list, tuple)) else 0
-
-
-def _length(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _is_small(value: Any) -> bool:
-    """Say whether a list or object may fit, once secrets are masked; looks at no more of it than that takes."""
+def _is_small(value: Any, room: int) -> bool:
+    """Say whether a list or object may fit; looks at no more of it than that takes."""
     waiting, seen = [value], 0
     while waiting:
         one = waiting.pop()
         seen += 1
-        if isinstance(one, str) and len(one) > MAX_CHARS:
+        if isinstance(one, str):
+            room -= len(one)
+            if len(one) > MAX_CHARS:
+                return False
+        if isinstance(one, float) and abs(one) > MAX_INT:
             return False
-        if isinstance(one, (int, float)) and not abs(one) <= MAX_INT:
+        if isinstance(one, int) and abs(one) > MAX_INT:
             return False
         if isinstance(one, Mapping):
+            room -= sum(len(str(key)) for key in one) if len(one) <= _MAX_MEMBERS else 0
             waiting.extend(one.values())
         elif isinstance(one, (list, tuple)):
             waiting.extend(one)
-        if seen + len(waiting) > _MAX_MEMBERS:
+        if room < 0 or seen + len(waiting) > _MAX_MEMBERS:
             return False
-    return _length(value) <= 2 * MAX_CHARS
+    return True

@@ -39,18 +39,20 @@ WHERE d.escalation_id = :escalation_id AND d.undone_at IS NULL
 ORDER BY d.seq;
 
 -- name: every_decision_of_case(escalation_id)
--- The decisions on a case, those taken back too, each with what it must agree with.
-SELECT d.*, a.body AS event, p.body AS content, r.token AS receipt
+-- The decisions stored for a case or under one of its events, those taken back too, each with its content.
+SELECT d.*, p.body AS content
 FROM decision d
-LEFT JOIN audit_event a ON a.seq = d.seq
 LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
-LEFT JOIN receipt r ON r.seq = d.seq
 WHERE d.escalation_id = :escalation_id
+  OR d.seq IN (SELECT seq FROM audit_event WHERE escalation_id = :escalation_id)
 ORDER BY d.seq;
 
--- name: last_undone(escalation_id)^
--- The number of the event that last took a decision on a case back.
-SELECT MAX(seq) AS seq FROM audit_event WHERE escalation_id = :escalation_id AND type = 'escalation.undone';
+-- name: every_receipt_of_case(escalation_id)
+-- The receipts stored for a case or under one of its events, those of decisions taken back too.
+SELECT seq, escalation_id, token FROM receipt
+WHERE escalation_id = :escalation_id
+  OR seq IN (SELECT seq FROM audit_event WHERE escalation_id = :escalation_id)
+ORDER BY seq;
 
 -- name: add_receipt(seq, escalation_id, token)!
 -- Keep a signed receipt.

@@ -24,6 +24,14 @@ INSERT INTO audit_node (level, idx, hash) VALUES (:level, :idx, :hash);
 -- One perfect subtree of level 1 or above.
 SELECT hash FROM audit_node WHERE level = :level AND idx = :idx;
 
+-- name: nodes_from(level, idx, most)
+-- The perfect subtrees of one level in order, a page at a time.
+SELECT idx, hash FROM audit_node WHERE level = :level AND idx >= :idx ORDER BY idx LIMIT :most;
+
+-- name: count_nodes()^
+-- How many perfect subtrees are kept.
+SELECT COUNT(*) AS n FROM audit_node;
+
 -- name: leaf(seq)^
 -- The leaf hash of an event.
 SELECT leaf AS hash FROM audit_event WHERE seq = :seq;
@@ -69,7 +77,7 @@ SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1;
 
 -- name: checkpoints_from(size, most)
 -- Signed tree heads by size, a page at a time.
-SELECT size, note FROM checkpoint WHERE size > :size ORDER BY size LIMIT :most;
+SELECT size, note, at FROM checkpoint WHERE size > :size ORDER BY size LIMIT :most;
 
 -- name: add_policy_version(digest, text, loaded_at)^
 -- Keep a policy; the row comes back only when it is new.
@@ -79,3 +87,7 @@ ON CONFLICT (digest) DO NOTHING RETURNING digest;
 -- name: policy_version(digest)^
 -- A policy as it was when it gave a verdict.
 SELECT digest, text, loaded_at FROM policy_version WHERE digest = :digest;
+
+-- name: policies_from(digest, most)
+-- Every policy, a page at a time; strictly after a digest.
+SELECT digest, text, loaded_at FROM policy_version WHERE digest > :digest ORDER BY digest LIMIT :most;

@@ -43,6 +43,11 @@ class Signal(BaseModel):
         """Return the name of the kind, the key by which a declaration is recognised."""
         return next(iter(cls.model_fields))
 
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys of a declaration as they stand in the policy."""
+        return [made.alias or name for name, made in cls.model_fields.items()]
+
     def paths(self) -> tuple[Path, ...]:
         """Return the paths that its options name: who may not see what stands there is not shown the signal either."""
         named: list[Path] = []

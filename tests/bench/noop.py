@@ -1,0 +1,98 @@
+"""A server that does nothing: one tool on the SDK's low-level server that returns a constant, over stdio or HTTP."""
+
+import json
+import socket
+import sys
+from typing import Any
+
+import anyio
+import uvicorn
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.mcpserver import MCPServer
+from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+)
+
+from signoff.agents.mcp_tools import TOOLS
+from signoff.domain.action import Action
+from signoff.domain.bundle import Material
+
+CONSTANT: dict[str, Any] = {
+    "verdict": "allow",
+    "triggers": [],
+    "urgency": "normal",
+    "queue": "default",
+    "policy_digest": "sha256:" + "0" * 64,
+    "next_step": "No approval is needed. Run the action.",
+}
+"""What `check_triggers` answers where nothing fires."""
+
+
+def low_level() -> Server[Any]:
+    """Return a server whose one tool is announced as `check_triggers` is, and returns the constant."""
+    tool = TOOLS[0].definition()
+    text = json.dumps(CONSTANT)
+
+    async def list_tools(
+        _ctx: ServerRequestContext[Any, Any], _params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        return ListToolsResult(tools=[tool])
+
+    async def call_tool(
+        _ctx: ServerRequestContext[Any, Any], _params: CallToolRequestParams
+    ) -> CallToolResult:
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=CONSTANT)
+
+    return Server("noop", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def high_level() -> MCPServer[Any]:
+    """Return the same as people write tools on the SDK: it reads the arguments into models, and does nothing."""
+    server = MCPServer("noop")
+
+    @server.tool()
+    def check_triggers(action: Action, bundle: Material) -> dict[str, Any]:
+        return CONSTANT
+
+    return server
+
+
+async def over_stdio() -> None:
+    """Serve the low-level server over stdio."""
+    server = low_level()
+    async with stdio_server() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+def over_http(port: int) -> None:
+    """Serve it over HTTP as `signoff serve` is served: uvicorn, sessions of the SDK."""
+    manager = StreamableHTTPSessionManager(low_level())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await manager.handle_request(scope, receive, send)
+
+    async def serve() -> None:
+        # Named TCP, as `signoff serve` does: asyncio turns Nagle's algorithm off only for such a socket.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.bind(("127.0.0.1", port))
+        listening.listen()
+        config = uvicorn.Config(app, lifespan="off", log_level="warning")
+        async with manager.run():
+            await uvicorn.Server(config).serve([listening])
+
+    anyio.run(serve)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "stdio":
+        anyio.run(over_stdio)
+    else:
+        over_http(int(sys.argv[2]))
