@@ -183,7 +183,7 @@ async def test_what_people_made_of_the_cases_is_shown_with_the_change(config: Co
         told = (await run(config, "replay", str(new), "--cases")).output
 
     assert f"{it.large}  wire  escalate → allow  -large  [rejected]" in told
-    assert "wait for a person → go ahead                  2   people: 1 rejected, 1 waiting" in told
+    assert "wait for a person → go ahead 2 people: 1 rejected, 1 waiting" in " ".join(told.split())
 
 
 def test_a_long_line_is_shown_around_its_place(

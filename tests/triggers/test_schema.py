@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from signoff.domain.policy import Policy
+from signoff.triggers.document import read_document
 from signoff.triggers.load import LoadedPolicy, examine_policy
 from signoff.triggers.schema import policy_schema
 from signoff.triggers.signals.kinds import KINDS
@@ -143,11 +143,11 @@ def _with_text_conditions(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_validate(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert list(VALIDATOR.iter_errors(yaml.safe_load(text))) == []
+    assert list(VALIDATOR.iter_errors(read_document(text).value)) == []
 
 
 def test_the_starter_policy_validates() -> None:
-    assert list(VALIDATOR.iter_errors(yaml.safe_load(starter_policy()))) == []
+    assert list(VALIDATOR.iter_errors(read_document(starter_policy()).value)) == []
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_starter_policy_validates() -> None:
     [
         {},
         {"version": 2},
-        {"version": 1, "trigers": []},
+        {"version": 1, "trigger": []},
         {"version": 1, "triggers": [{"id": "a"}]},
         {"version": 1, "triggers": [{"id": "a", "then": "esclate"}]},
         {"version": 1, "triggers": [{"id": "a b", "then": "deny"}]},
@@ -173,7 +173,7 @@ def test_the_starter_policy_validates() -> None:
         {"version": 1, "queues": {"q q": {"tiers": [{"alert": ["role:operator"]}]}}},
         {"version": 1, "signals": {"s": {"minuts_left": "bundle.state.x"}}},
         {"version": 1, "signals": {"s": {"minutes_left": "bundle.state.x", "ofer": 1}}},
-        {"version": 1, "signals": {"s": {"minutes_left": "bundel.state.x"}}},
+        {"version": 1, "signals": {"s": {"minutes_left": "bndle.state.x"}}},
         {"version": 1, "signals": {"s": {"count": True}}},
         {"version": 1, "signals": {"s": {"rate": "year", "over": "1h"}}},
     ],

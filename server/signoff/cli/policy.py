@@ -23,8 +23,9 @@ policy = Commands(
 
 @policy.command("starters")
 @click.argument("name", required=False)
+@with_home
 @examples("signoff policy starters", "signoff policy starters payments > policy.yaml")
-def starters(name: str | None) -> None:
+def starters(name: str | None, home: Path | None) -> None:
     """List the policies to begin with, or print the one called NAME."""
     from signoff.triggers.starters import STARTERS, starter_policy
 
