@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests._support.clock import HandClock
 
+from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import CheckpointSigner, create_keys
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_agent, add_person
@@ -84,7 +85,16 @@ async def desk(
     keys = create_keys(tmp_path / "keys", origin="signoff.example/test")
     path = tmp_path / "signoff.db"
     async with open_store(path, log=keys.origin, clock=clock, new_id=new_id) as store:
-        yield Desk(store, PolicyFile(policy_path), keys, CheckpointSigner(keys), clock, new_id, settings)
+        yield Desk(
+            store,
+            PolicyFile(policy_path),
+            keys,
+            CheckpointSigner(keys),
+            clock,
+            new_id,
+            settings,
+            erasures=ErasureFile(tmp_path / "erasures"),
+        )
 
 
 @dataclass(frozen=True)

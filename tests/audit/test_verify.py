@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signoff.audit import chain
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
-from signoff.audit.fold import COMMITMENTS, CaseRow
+from signoff.audit.fold import COMMITMENTS, ERASED_TEXTS, CaseRow
 from signoff.audit.keys import PublicKeys, ReceiptKey
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
@@ -279,6 +279,7 @@ def made() -> MadeLog:
     seq = next(seq for seq, raw in log.log if f'"escalation":"{erased.id}"' in raw.decode())
     part = json.loads(log.log[seq][1])["data"]["bundle"]
     del log.kept[seq, "bundle"]
+    log.rows[ERASED] = replace(log.rows[ERASED], **ERASED_TEXTS)
     log.note("bundle.erased", ERASED, parts=[part])
     log.sign()
     log.note("audit.verified", ok=True)

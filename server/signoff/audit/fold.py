@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from signoff.domain.erasure import ERASED_TOOL
 from signoff.domain.people import ASSURANCES
 
 COMMITMENTS: Mapping[str, tuple[str, ...]] = {
@@ -34,12 +35,18 @@ COMMITMENTS: Mapping[str, tuple[str, ...]] = {
     "escalation.decided": ("decision",),
     "escalation.cancelled": ("reason",),
     "escalation.outcome": ("report",),
+    "hold.placed": ("reason", "subject"),
+    "hold.lifted": ("reason",),
+    "log.recovered": ("reason",),
 }
 """Which fields of an event's `data` commit to a payload; each payload is stored under the event's number and the
 field's name. A field may be absent."""
 
 ERASED = "bundle.erased"
 """The event that says which payloads are gone: `parts` lists their commitments."""
+
+ERASED_TEXTS: Mapping[str, Any] = {"tool": ERASED_TOOL, "server": None, "summary": "", "masked": ()}
+"""What a case's row must say instead of the bundle's words once the bundle is erased."""
 
 MOVE_PREFIX = "escalation."
 NO_MOVES = frozenset({"escalation.claim_refused"})
@@ -116,6 +123,8 @@ class Folded:
     version: int = 1
     approvals_needed: int = 1
     assurance_needed: str | None = None
+    commits: bool = False
+    """True: the opening event commits to a bundle; once that is erased, the row may repeat nothing of it."""
     fields: dict[str, Any] = field(default_factory=dict)
     """By the names of `CaseRow`; a field that no event stated is absent and is not compared. `receipt` is the
     token's digest."""
@@ -166,6 +175,7 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
         seq,
         approvals_needed=needed if type(needed) is int else 1,
         assurance_needed=sure if sure in ASSURANCES else None,
+        commits=isinstance(data.get("bundle"), str),
         fields=fields,
     )
 

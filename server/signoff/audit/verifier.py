@@ -26,6 +26,7 @@ from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkp
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
+    ERASED_TEXTS,
     MOVE_PREFIX,
     NO_MOVES,
     CaseRow,
@@ -35,6 +36,7 @@ from signoff.audit.fold import (
     open_case,
     shown,
 )
+from signoff.audit.holds import Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
@@ -76,8 +78,8 @@ class _Case:
 class Verifier:
     """Checks a log that it is fed, and gathers what is wrong.
 
-    Feed events by number; a checkpoint before the event whose number is its size; payloads and cases at any time,
-    best soon after their events. Then `finish`.
+    Feed events by number; a checkpoint before the event whose number is its size; payloads and cases best soon after
+    their events, a case after its bundle: what comes without one must be erased. Then `finish`.
     """
 
     def __init__(self, keys: PublicKeys) -> None:
@@ -100,6 +102,7 @@ class Verifier:
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
         self._bundles: dict[int, Folded] = {}
+        self._holds = Holds()
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
 
@@ -198,6 +201,9 @@ class Verifier:
                 self._expect(seq, name, made)
         if kind == ERASED:
             self._erase(seq, data.get("parts"))
+        held = self._holds.follow(kind, data, record.get("escalation"))
+        if held is not None:
+            self._add(Problem(seq, record["escalation"], held))
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
             return
         case_id = record.get("escalation")
@@ -270,6 +276,8 @@ class Verifier:
         self._compare(case.folded, row)
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
+        if folded.commits and "tool" not in folded.fields:
+            folded.fields.update(ERASED_TEXTS)
         for name, said, held in differences(folded, row):
             what = f"the stored case says {name} {_short(held)}, its events say {_short(said)}"
             self._add(Problem(folded.source_of(name), row.escalation_id, what))
@@ -317,6 +325,8 @@ class Verifier:
         for name, due in self._due.items():
             if due == place:
                 del self._due[name]
+                if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
+                    case.commits = False  # it is edited, not erased: nothing says what the row must repeat
                 self._add(
                     Problem(row.seq, None, f"the stored {row.field} is not the one that the event commits to")
                 )

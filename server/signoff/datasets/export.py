@@ -6,8 +6,9 @@ manifest, and files without one are no export.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -88,7 +89,7 @@ async def export(
         )
         manifest_file.write(made.raw.removesuffix(b"\n"))
         manifest_file.finish()
-        await _record(desk, made, by)
+        await _record(desk, made, by, out=out, opened_seqs=passing.opened_seqs)
         await anyio.to_thread.run_sync(_put_in_place, out, files)
     except OSError as error:
         raise unavailable(out, error) from error
@@ -111,6 +112,8 @@ class _Passing:
         self._since = since
         self._rows = rows
         self._quarantine = quarantine
+        self.opened_seqs = array("q")
+        """The exported cases by the numbers of their first events: an erasure can then say where they went."""
         self._cases = 0
         self._kept: Counter[str] = Counter()
         self._excluded: Counter[str] = Counter()
@@ -135,6 +138,7 @@ class _Passing:
 
     def _write(self, decided: DecidedCase, row: Row) -> None:
         self.policy_digests.add(decided.case.policy_digest)
+        self.opened_seqs.append(decided.opened_seq)
         doubts: list[Doubt] = [*row.doubts, *doubts_of(decided, row.material)]
         if not doubts:
             self._kept["rows"] += 1
@@ -157,7 +161,7 @@ class _Passing:
         )
 
 
-async def _record(desk: Desk, made: Manifest, by: Actor) -> None:
+async def _record(desk: Desk, made: Manifest, by: Actor, *, out: Path, opened_seqs: Iterable[int]) -> None:
     counts = made.counts
     data = {
         "format": made.format,
@@ -170,7 +174,8 @@ async def _record(desk: Desk, made: Manifest, by: Actor) -> None:
     }
 
     async def write(unit: Unit) -> None:
-        await unit.record(Draft("export.made", unit.now, by, data))
+        seq = await unit.record(Draft("export.made", unit.now, by, data))
+        await unit.add_exported(seq, directory=str(out.absolute()), opened_seqs=opened_seqs)
 
     await desk.store.write(write)
 

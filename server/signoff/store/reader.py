@@ -17,12 +17,13 @@ from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Person, SignInSession
 from signoff.store import rows
 from signoff.store.decision_rows import disagreement
+from signoff.store.erasure import ErasureReads
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
 
 
-class Reader:
+class Reader(ErasureReads):
     """A view of the store through one connection; several statements may see several states."""
 
     def __init__(self, connection: Any, queries: Any) -> None:
