@@ -7,11 +7,9 @@ import json
 import zlib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
-from tests._support.cases import SALE, WIRE, answer, approve, ask, second_hand, verified
+from tests._support.cases import WIRE, answer, approve, ask, second_hand, verified
 from tests._support.clock import HandClock
 from tests.conftest import Cast
 from tests.promises import promise
@@ -21,7 +19,7 @@ from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel, expire
 from signoff.desk.deliver import lease, record
 from signoff.desk.desk import Desk
-from signoff.desk.erase import Erased, erase_case, erase_older, erase_subject, scrub
+from signoff.desk.erase import erase_case, erase_older, erase_subject
 from signoff.desk.holds import lift_hold, list_holds, place_hold
 from signoff.desk.look import look
 from signoff.desk.retention import erase_due
@@ -32,7 +30,6 @@ from signoff.domain.bundle import Material, read_material
 from signoff.domain.decision import Answer
 from signoff.domain.erasure import KINDS, Kind, UnderHold, check_kinds
 from signoff.domain.errors import Conflict, InvalidRequest, NotFound
-from signoff.domain.people import Agent
 
 ALL = check_kinds([])
 MARK = "Müstermann-4711"

@@ -124,7 +124,7 @@ class Folded:
     approvals_needed: int = 1
     assurance_needed: str | None = None
     commits: bool = False
-    """True: the opening event commits to a bundle; once that is erased, the row may repeat nothing of it."""
+    """True: the opening event commits to a bundle, which says what the row repeats."""
     fields: dict[str, Any] = field(default_factory=dict)
     """By the names of `CaseRow`; a field that no event stated is absent and is not compared. `receipt` is the
     token's digest."""

@@ -6,7 +6,7 @@
     cases        each stored case and its receipt against what its events say (`fold.py`)
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
-payload that is absent until an event says that it was erased.
+payload that is absent, with its case's row, until an event says that it was erased.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -78,8 +78,8 @@ class _Case:
 class Verifier:
     """Checks a log that it is fed, and gathers what is wrong.
 
-    Feed events by number; a checkpoint before the event whose number is its size; payloads and cases best soon after
-    their events, a case after its bundle: what comes without one must be erased. Then `finish`.
+    Feed events by number; a checkpoint before the event whose number is its size; payloads and cases at any time,
+    best soon after their events. Then `finish`.
     """
 
     def __init__(self, keys: PublicKeys) -> None:
@@ -102,6 +102,7 @@ class Verifier:
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
         self._bundles: dict[int, Folded] = {}
+        self._unseen: dict[int, CaseRow] = {}
         self._holds = Holds()
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
@@ -222,12 +223,27 @@ class Verifier:
 
     def _erase(self, seq: int, parts: Any) -> None:
         for part in parts if isinstance(parts, list) else ():
-            if not isinstance(part, str) or self._due.pop(part, None) is None:
+            place = self._due.pop(part, None) if isinstance(part, str) else None
+            if place is None:
                 self._add(
                     Problem(seq, None, "says that a payload was erased which is still stored, or never was")
                 )
-            else:
-                self._counts["erased"] += 1
+                continue
+            self._counts["erased"] += 1
+            if place[1] == "bundle":
+                self._words(place[0], ERASED_TEXTS)
+
+    def _words(self, seq: int, words: Mapping[str, Any]) -> None:
+        """Take what the row of the case that event `seq` opened must say in the columns that repeat its bundle."""
+        case = self._bundles.pop(seq, None)
+        if case is not None:
+            case.fields.update(words)
+        row = self._unseen.pop(seq, None)
+        if row is None:
+            return
+        for name, said in words.items():
+            if said != getattr(row, name):
+                self._add(Problem(seq, row.escalation_id, _differs(name, getattr(row, name), said)))
 
     def _open(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
         if case_id in self._cases:
@@ -277,10 +293,9 @@ class Verifier:
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
         if folded.commits and "tool" not in folded.fields:
-            folded.fields.update(ERASED_TEXTS)
+            self._unseen[folded.opened_seq] = row
         for name, said, held in differences(folded, row):
-            what = f"the stored case says {name} {_short(held)}, its events say {_short(said)}"
-            self._add(Problem(folded.source_of(name), row.escalation_id, what))
+            self._add(Problem(folded.source_of(name), row.escalation_id, _differs(name, held, said)))
         said, seq = folded.fields["receipt"], folded.source_of("receipt")
         held = None if row.receipt is None else digest_of(row.receipt.encode("utf-8"))
         if said != held:
@@ -319,14 +334,13 @@ class Verifier:
         if self._due.get(made) == place:
             del self._due[made]
             self._counts["payloads"] += 1
-            if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
-                case.fields.update(shown(_json(row.data)))
+            if row.field == "bundle":
+                self._words(row.seq, shown(_json(row.data)))
             return
         for name, due in self._due.items():
             if due == place:
                 del self._due[name]
-                if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
-                    case.commits = False  # it is edited, not erased: nothing says what the row must repeat
+                self._unseen.pop(row.seq, None)
                 self._add(
                     Problem(row.seq, None, f"the stored {row.field} is not the one that the event commits to")
                 )
@@ -481,6 +495,10 @@ def _is_plain(values: Iterable[Any]) -> bool:
         elif kind is float or not _is_plain(value.values() if kind is dict else value):
             return False
     return True
+
+
+def _differs(name: str, held: Any, said: Any) -> str:
+    return f"the stored case says {name} {_short(held)}, its events say {_short(said)}"
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import orjson
 
@@ -173,9 +174,11 @@ async def _record(desk: Desk, made: Manifest, by: Actor, *, out: Path, opened_se
         "manifest": made.digest,
     }
 
+    where = await anyio.Path(out).absolute()
+
     async def write(unit: Unit) -> None:
         seq = await unit.record(Draft("export.made", unit.now, by, data))
-        await unit.add_exported(seq, directory=str(out.absolute()), opened_seqs=opened_seqs)
+        await unit.add_exported(seq, directory=str(where), opened_seqs=opened_seqs)
 
     await desk.store.write(write)
 

@@ -380,13 +380,13 @@ async def _brought_back(unit: Unit, event: dict[str, Any]) -> _Brought:
 
 
 def _parts_in(events: list[tuple[int, bytes]], commitments: frozenset[str]) -> tuple[Part, ...]:
-    found = []
-    for seq, body in events:
-        event = orjson.loads(body)
-        for name in COMMITMENTS.get(event["type"], ()):
-            if event["data"].get(name) in commitments:
-                found.append(Part(seq, name, event["data"][name]))
-    return tuple(found)
+    parsed = [(seq, orjson.loads(body)) for seq, body in events]
+    return tuple(
+        Part(seq, name, event["data"][name])
+        for seq, event in parsed
+        for name in COMMITMENTS.get(event["type"], ())
+        if event["data"].get(name) in commitments
+    )
 
 
 async def _take_away(unit: Unit, brought: _Brought) -> None:

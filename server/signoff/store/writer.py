@@ -111,7 +111,7 @@ class Writer:
     async def _alone(self, job: Job) -> None:
         try:
             job.result = await job.work(self._connection)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- raised where it was submitted
             job.error = self._translated(error) or error
         job.done.set()
 

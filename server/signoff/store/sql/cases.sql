@@ -105,8 +105,10 @@ SELECT verb, input_digest, escalation_id FROM idempotency WHERE caller = :caller
 -- name: keep_first_answer(caller, key, verb, input_digest, escalation_id)!
 -- Remember what a caller did with an idempotency key; of an erased case nothing more is kept.
 INSERT INTO idempotency (caller, key, verb, input_digest, escalation_id)
-SELECT :caller, :key, :verb, :input_digest, e.id
-FROM escalation e JOIN payload p ON p.seq = e.opened_seq AND p.field = 'bundle' WHERE e.id = :escalation_id;
+SELECT :caller, :key, :verb, :input_digest, :escalation_id
+WHERE NOT EXISTS (
+  SELECT 1 FROM escalation e WHERE e.id = :escalation_id
+  AND NOT EXISTS (SELECT 1 FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle'));
 
 -- name: receipt_of_opening(escalation_id)^
 -- The receipt of a case that the policy decided at once.
