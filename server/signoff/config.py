@@ -5,6 +5,7 @@
     keys/           private keys, 0700 and 0600 (`audit/keys.py`)
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
+    erasures        what was erased, outside `data/`: copy it elsewhere with the anchors
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.clock import read_duration
+from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
@@ -75,6 +77,37 @@ class AlertSettings(_Strict):
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
     )
+
+
+Age = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=timedelta(days=36_500)))]
+
+
+class RetentionSettings(_Strict):
+    """How long what people and agents wrote is kept after its case has ended."""
+
+    bundles: Age | None = Field(
+        None,
+        description="What agents sent: action, arguments, conversation, state, subject. For ever where it is null.",
+    )
+    decisions: Age | None = Field(
+        None, description="Notes, responses and changed arguments. For ever where it is null."
+    )
+    reports: Age | None = Field(
+        None, description="Outcome notes and results, reasons for cancelling. For ever where it is null."
+    )
+    alerts: Age | None = Field(
+        None, description="Who was alerted at which address. For ever where it is null."
+    )
+
+    def keep_for(self) -> dict[Kind, timedelta]:
+        """Return the age at which each kind is erased; kinds that are kept for ever are absent."""
+        given: dict[Kind, timedelta | None] = {
+            "bundle": self.bundles,
+            "decision": self.decisions,
+            "report": self.reports,
+            "alert": self.alerts,
+        }
+        return {kind: age for kind, age in given.items() if age is not None}
 
 
 class Settings(_Strict):
@@ -129,6 +162,15 @@ class Settings(_Strict):
         default_factory=lambda: AlertSettings(),
         description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
     )
+    retention: RetentionSettings = Field(
+        default_factory=lambda: RetentionSettings(),
+        description="How long what was written is kept after its case has ended, such as 400d; then the host erases it.\n"
+        "Events, digests and receipts stay, and what is under legal hold (`signoff hold`).",
+    )
+
+
+NESTED: dict[str, type[_Strict]] = {"alerts": AlertSettings, "retention": RetentionSettings}
+"""Settings that are maps of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +203,11 @@ class Home:
     def anchor_file(self) -> Path:
         """Return the file that holds the newest checkpoint outside the data directory."""
         return self.path / "anchors" / "checkpoint"
+
+    @property
+    def erasures_file(self) -> Path:
+        """Return the file that says what was erased, outside the data directory: a restored backup forgets it again."""
+        return self.path / "erasures"
 
     @property
     def serve_lock(self) -> Path:
@@ -292,9 +339,9 @@ def default_settings() -> str:
     ]
     for name, field in Settings.model_fields.items():
         lines += [f"# {line}" for line in (field.description or "").split("\n")]
-        if name == "alerts":
-            lines.append("#alerts:")
-            for inner, own in AlertSettings.model_fields.items():
+        if name in NESTED:
+            lines.append(f"#{name}:")
+            for inner, own in NESTED[name].model_fields.items():
                 lines += [f"#  # {line}" for line in (own.description or "").split("\n")]
                 lines.append(f"#  {inner}: {_yaml(own.default)}")
         else:
@@ -325,7 +372,7 @@ def _tuples(value: dict[str, Any]) -> dict[str, Any]:
 def _said(where: tuple[str | int, ...], kind: str, message: str) -> str:
     name = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
-        known = AlertSettings.model_fields if where[:1] == ("alerts",) else Settings.model_fields
+        known = NESTED.get(str(where[0]), Settings).model_fields if len(where) > 1 else Settings.model_fields
         return f"there is no key {name}{meant(str(where[-1]), known)}"
     said = {
         "int_type": "must be a whole number",

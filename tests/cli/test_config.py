@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from signoff.config import (
-    AlertSettings,
+    NESTED,
     Config,
     ConfigInvalid,
     Home,
@@ -32,21 +34,33 @@ def test_the_file_of_a_new_home_changes_nothing() -> None:
 
 
 def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
-    # Comments have a space after the #, keys have none.
-    lines = [line[1:] for line in default_settings().split("\n") if line.startswith("#") and line[1:2] != " "]
-    nested = [
-        line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
+    # Comments have a space after the #, keys have none; those of a map are indented by two.
+    lines = [
+        line[1:]
+        for line in default_settings().split("\n")
+        if line.startswith("#") and (line[1:2] != " " or (line.startswith("#  ") and "# " not in line[2:]))
     ]
-    keys = yaml.safe_load("\n".join(line for line in lines if line != "alerts:"))
+    keys = yaml.safe_load("\n".join(lines))
 
-    assert set(keys) | {"alerts"} == set(Settings.model_fields)
-    assert set(yaml.safe_load("\n".join(nested))) == set(AlertSettings.model_fields)
-    assert read("\n".join([*lines, *nested])) == Settings()
+    assert set(keys) == set(Settings.model_fields)
+    for name, model in NESTED.items():
+        assert set(keys[name]) == set(model.model_fields)
+    assert read("\n".join(lines)) == Settings()
 
 
 def test_every_key_says_what_it_is() -> None:
-    for model in (Settings, AlertSettings):
+    models: list[type[BaseModel]] = [Settings, *NESTED.values()]
+    for model in models:
         assert all(field.description for field in model.model_fields.values())
+
+
+def test_retention_is_read_by_kind_and_keeps_for_ever_what_it_does_not_name() -> None:
+    keep = read("retention: {bundles: 400d, alerts: 30d}").retention.keep_for()
+
+    assert keep == {"bundle": timedelta(days=400), "alert": timedelta(days=30)}
+    assert read("").retention.keep_for() == {}
+    with pytest.raises(ConfigInvalid, match=r"there is no key retention\.bundle - did you mean 'bundles'"):
+        read("retention: {bundle: 400d}")
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ async def whole_story(desk: Desk, cast: Cast, clock: HandClock) -> list[str]:
     await claim(desk, cast.ada, first.escalation_id, final, idempotency_key=f"c{key}")
     for outcome in ("unknown", "succeeded"):
         await report_outcome(
-            desk, cast.ada, first.escalation_id, outcome,  # type: ignore[arg-type]
+            desk, cast.ada, first.escalation_id, outcome,
             note=marked("done"), result={MARK: [MARK]}, idempotency_key=f"{outcome}{key}",
         )  # fmt: skip
     second = await ask(desk, cast.ada, action, material=material)
@@ -315,8 +315,8 @@ async def test_an_agent_that_reports_after_the_erasure_leaves_no_words(
         after = await report_outcome(
             desk, cast.ada, told.escalation_id, "succeeded", note=MARK, idempotency_key=f"k-{MARK}"
         )
+        assert after.outcome == "succeeded"
 
-    assert after.outcome == "succeeded"
     assert traces(tmp_path) == []
     assert (await verified(desk)).problems == ()
 

@@ -37,6 +37,7 @@ from signoff.audit.checkpoint import (
     sign,
     verify_note,
 )
+from signoff.audit.recovery import Allowed, allowed_text, parse_allowed
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
@@ -45,6 +46,7 @@ RECEIPT_KEY = "receipt.key"
 LOG_PUBLIC = "log.pub"
 RECEIPT_PUBLIC = "receipt.pub"
 LAST_SIGNED = "log.signed"
+RECOVERED = "log.recovered"
 LOCK = "lock"
 
 _SIGNER = re.compile(r"PRIVATE\+KEY\+([^\s+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{44})\n?")
@@ -274,12 +276,49 @@ class CheckpointSigner:
         checkpoint = Checkpoint(self._key.name, size, root)
         with _locked(self._directory):
             last = self.last()
-            if last is not None and (size < last.size or (size == last.size and root != last.root)):
+            contradicts = last is not None and (size < last.size or (size == last.size and root != last.root))
+            if last is not None and contradicts and not self._begins_anew(size, last):
                 raise CheckpointRefused(checkpoint, last)
             note = sign(checkpoint, self._key)
             if checkpoint != last:
                 _write(self._directory / LAST_SIGNED, note)
         return note
+
+    def recovery(self) -> Allowed | None:
+        """Return the last recovery that two people allowed, None if there was none.
+
+        Raises:
+            KeyInvalid: The file that remembers it is damaged.
+        """
+        path = self._directory / RECOVERED
+        if not path.exists():
+            return None
+        try:
+            return parse_allowed(_read(path), [self._key.verifier])
+        except ValueError as error:
+            raise KeyInvalid(path, str(error)) from None
+
+    def allow(self, seq: int, leaf: bytes, superseded: list[str]) -> None:
+        """Remember that event `seq` may open a new epoch; call it before that event is committed.
+
+        Nothing comes of it unless exactly this event gets into the log.
+
+        Args:
+            superseded: The signed notes that the new history need not contain.
+
+        Raises:
+            ValueError: A note that this log's key did not sign.
+            OSError: It could not be written.
+        """
+        text = allowed_text(seq, leaf, superseded)
+        parse_allowed(text, [self._key.verifier])
+        with _locked(self._directory):
+            _write(self._directory / RECOVERED, text)
+
+    def _begins_anew(self, size: int, last: Checkpoint) -> bool:
+        """Say whether a tree goes on from the recorded recovery that gave up what was signed last."""
+        allowed = self.recovery()
+        return allowed is not None and last in allowed.superseded and size > allowed.seq
 
 
 @contextmanager

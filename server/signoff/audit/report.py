@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signoff.audit.checkpoint import Checkpoint
+from signoff.audit.recovery import Recovery
 
 PROBLEMS_KEPT = 20
 """How many problems a report names; it counts all of them."""
@@ -45,6 +46,8 @@ class Report:
     """The first ones in the order of the log, at most `PROBLEMS_KEPT`. Those of cases come after those of events
     where they may follow from them, and those beside the log last."""
     problem_count: int
+    recoveries: tuple[Recovery, ...] = ()
+    """The recoveries that the log names, in order: each gave up a signed history, and what is lost of it."""
 
     @property
     def size(self) -> int:

@@ -39,11 +39,16 @@ from signoff.audit.fold import (
 from signoff.audit.holds import Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.receipt import ReceiptInvalid, key_set, read, unverified_fields
+from signoff.audit.recovery import MARK, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
 from signoff.domain.errors import InvalidRequest
 from signoff.domain.event import MAX_EVENT_BYTES, NO_EVENT, VERSION, commitment
+
+MISMATCHES_KEPT = (
+    1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
+)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
@@ -96,14 +101,14 @@ class Verifier:
         self._faults: set[int] = set()
         self._heads: list[tuple[int, bytes]] = []
         self._signed: Checkpoint | None = None
-        self._mismatch: tuple[int, int] | None = None
-        self._mismatches = 0
+        self._mismatched: list[tuple[int, int, bytes]] = []
         self._due: dict[str, tuple[int, str]] = {}
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
         self._bundles: dict[int, Folded] = {}
         self._unseen: dict[int, CaseRow] = {}
         self._holds = Holds()
+        self._recoveries = Recoveries(keys.log)
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
 
@@ -122,6 +127,7 @@ class Verifier:
         if seq != self._next:
             self._out_of_place(seq)
         leaf = sha256(b"\x00" + raw).digest()
+        before = merkle.root(self._edge) if MARK in raw else b""
         self._grow(leaf)
         self._next = seq + 1
         self._counts["events"] += 1
@@ -131,6 +137,11 @@ class Verifier:
         else:
             self._check_record(seq, record)
             self._follow(seq, record)
+            wrong = self._recoveries.follow(
+                seq, record["type"], record["data"], root=before, sound=not self._faults
+            )
+            if wrong is not None:
+                self._add(Problem(seq, None, wrong))
             self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
         self._prev = "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
@@ -384,9 +395,8 @@ class Verifier:
                 self._counts["checkpoints"] += 1
                 self._signed = Checkpoint(self._origin, size, stated)
                 continue
-            self._mismatches += 1
-            if self._mismatch is None:
-                self._mismatch = (self._signed.size if self._signed else 0, size)
+            if len(self._mismatched) < MISMATCHES_KEPT:
+                self._mismatched.append((self._signed.size if self._signed else 0, size, stated))
 
     def finish(self) -> Report:
         """Settle what is left open and return the report."""
@@ -411,27 +421,32 @@ class Verifier:
             cases=counts["cases"],
             root=merkle.root(self._edge),
             newest=self._signed,
+            recoveries=tuple(self._recoveries.found),
             problems=tuple(problem for _, _, problem in self._problems),
             problem_count=counts["problems"],
         )
 
     def _judge_heads(self) -> None:
-        """Say what the checkpoints that do not match mean."""
-        if self._heads:
-            size = max(self._heads)[0]
+        """Say what the checkpoints that do not match mean; those that a recovery names are given up, not broken."""
+        missing = [one for one in self._heads if not self._recoveries.supersedes(*one)]
+        if missing:
+            size = max(missing)[0]
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
-            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed")
-        if self._mismatch is None:
+            hint = self._recoveries.hint(size)
+            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed{hint}")
+        mismatched = [one for one in self._mismatched if not self._recoveries.supersedes(*one[1:])]
+        if not mismatched:
             return
-        good, size = self._mismatch
+        good, size, _ = mismatched[0]
         if any(good <= fault < size for fault in self._faults):
-            self._add(
-                Problem(None, None, f"{self._mismatches} checkpoints, from size {size} on, do not match")
-            )
+            count = f"{len(mismatched)}{'' if len(mismatched) < MISMATCHES_KEPT else ' or more'}"
+            self._add(Problem(None, None, f"{count} checkpoints, from size {size} on, do not match"))
             return
         which = f"events {good} to {size - 1} are" if size - good > 1 else "it is"
+        hint = self._recoveries.hint(size)
         self._fault(
-            good, f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten"
+            good,
+            f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten{hint}",
         )
 
     def _fault(self, seq: int, what: str) -> None:

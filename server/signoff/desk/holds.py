@@ -29,7 +29,7 @@ async def place_hold(
     """
     if (case is None) == (subject is None):
         raise InvalidRequest("name one case or one subject.", field="case")
-    _check_reason(reason)
+    check_reason(reason)
     payloads = {"reason": canonical({"reason": reason})}
     if subject is not None:
         check_value(subject, field="subject")
@@ -60,7 +60,7 @@ async def lift_hold(desk: Desk, hold_id: str, *, reason: str, by: str | None) ->
         NotFound: There is no such hold.
         Conflict: It was lifted before.
     """
-    _check_reason(reason)
+    check_reason(reason)
 
     async def move(unit: Unit) -> None:
         hold = next((one for one in await unit.holds() if one.id == hold_id), None)
@@ -84,7 +84,13 @@ async def list_holds(desk: Desk) -> list[Hold]:
         return await reader.holds()
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Refuse a reason that is none, or is too long.
+
+    Raises:
+        InvalidRequest: It is empty.
+        LimitExceeded: Over 2,000 characters.
+    """
     check_value(reason, field="reason")
     if not reason.strip():
         raise InvalidRequest("say why.", field="reason")

@@ -243,6 +243,34 @@ async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
         yield Reader(connection, load_queries())
 
 
+def copy_database(source: Path, out: Path) -> None:
+    """Copy a database while others write to it: one consistent state, in a single file that is on disk.
+
+    Raises:
+        StoreUnavailable: It cannot be read or written.
+    """
+    module = driver()
+    handle = os.open(out, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.close(handle)
+    reading, writing = _connect(module, source, read_only=True), None
+    try:
+        writing = module.connect(str(out), isolation_level=None)
+        reading.backup(writing)
+        writing.execute("PRAGMA journal_mode=DELETE")  # no files beside it
+        writing.execute("PRAGMA synchronous=EXTRA")
+    except (sqlite3.Error, module.Error) as error:
+        raise _translated(error) or StoreUnavailable(f"{out} cannot be written: {error}.") from error
+    finally:
+        reading.close()
+        if writing is not None:
+            writing.close()
+    handle = os.open(out, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 async def _aio(stack: AsyncExitStack, connector: Callable[[], Any]) -> Any:
     connection = await aiosqlite.Connection(connector, iter_chunk_size=64)
 
