@@ -108,7 +108,7 @@ def _print_report(report: Report, path: Path) -> None:
     for one in report.recoveries:
         click.echo(
             f"  recovered    at event {one.seq}, epoch {one.epoch}: a checkpoint of {one.old.size} events was given up"
-            f" by {' and '.join(one_line(who) for who in one.people)}; {one.lost} events are lost"
+            f" by {' and '.join(one_line(who) for who in one.people)}; {one.lost} {'event is' if one.lost == 1 else 'events are'} lost"
         )
     if report.newest is not None and report.newest.size < report.events:
         click.echo(f"  unsigned     {report.events - report.newest.size} events after the newest checkpoint")
