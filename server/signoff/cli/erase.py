@@ -11,13 +11,15 @@ import click
 from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from signoff.config import Config
     from signoff.desk.desk import Desk
     from signoff.desk.erase import Erased
     from signoff.domain.erasure import Hold, Kind
 
 KIND_NAMES = ("bundle", "decision", "report", "alert", "hold")
-KEPT_SHOWN = 20
+SHOWN = 20
 _BY = click.option(
     "--by", help="Name of the person who says so, for the audit log. Default: you, if you are one."
 )
@@ -145,26 +147,37 @@ async def person_id(desk: Desk, name: str | None) -> str | None:
     return None if person is None else person.id
 
 
+WORDS = {
+    "bundle": ("bundle", "bundles"),
+    "decision": ("decision", "decisions"),
+    "report": ("report", "reports"),
+    "key": ("idempotency key", "idempotency keys"),
+    "alert": ("alert", "alerts"),
+    "link": ("link", "links"),
+}
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{counts[name]} {one if counts[name] == 1 else many}"
+        for name, (one, many) in WORDS.items()
+        if counts.get(name)
+    )
+
+
 def _print_erased(erased: Erased, *, dry_run: bool) -> None:
-    counts = erased.counts()
-    words = {
-        "bundle": ("bundle", "bundles"),
-        "decision": ("decision's words", "decisions' words"),
-        "report": ("report or reason", "reports and reasons"),
-        "key": ("idempotency key", "idempotency keys"),
-        "alert": ("alert", "alerts"),
-        "link": ("link", "links"),
-    }
-    click.echo(f"{'Would erase' if dry_run else 'Erased'} {len(erased.cases)} {_cases(len(erased.cases))}.")
-    for name, (one, many) in words.items():
-        if counts[name]:
-            click.echo(f"  {counts[name]:>6} {one if counts[name] == 1 else many}")
+    head = f"{'Would erase' if dry_run else 'Erased'} {len(erased.cases)} {_cases(len(erased.cases))}"
+    click.echo(f"{head}: {_counted(erased.counts())}." if erased.cases else f"{head}.")
+    for one in erased.cases[:SHOWN]:
+        click.echo(f"  {one.escalation_id}: {_counted(one.counts())}")
+    if len(erased.cases) > SHOWN:
+        click.echo(f"  … and {len(erased.cases) - SHOWN} more")
     if erased.holds:
-        click.echo(f"  {erased.holds:>6} lifted {'hold' if erased.holds == 1 else 'holds'}")
-    for escalation_id, why in erased.kept[:KEPT_SHOWN]:
+        click.echo(f"  and the words of {erased.holds} lifted {'hold' if erased.holds == 1 else 'holds'}")
+    for escalation_id, why in erased.kept[:SHOWN]:
         click.echo(f"  kept {escalation_id}: {why}")
-    if len(erased.kept) > KEPT_SHOWN:
-        click.echo(f"  … and {len(erased.kept) - KEPT_SHOWN} more kept")
+    if len(erased.kept) > SHOWN:
+        click.echo(f"  … and {len(erased.kept) - SHOWN} more kept")
     if not erased.cases:
         return
     click.echo("Out of reach:")

@@ -55,7 +55,7 @@ def recover(
     lost = max(made.old.size - made.seq, 0)
     click.echo(f"Recovered: event {made.seq} opens epoch {made.epoch}.")
     click.echo(
-        f"  given up   the history with the checkpoint of {made.old.size} events; {lost} of them are lost"
+        f"  given up   the history with the checkpoint of {made.old.size} events; {lost} of them {'is' if lost == 1 else 'are'} lost"
     )
     if made.erased_again:
         click.echo(f"  erased     {made.erased_again} times again what the old copy had brought back")

@@ -36,6 +36,12 @@ class ErasedCase:
     escalation_id: str
     contents: Contents
 
+    def counts(self) -> Counter[str]:
+        """Return how many payloads of each kind, and rows of each other kind, went."""
+        made = Counter[str](kind_of(part.field) for part in self.contents.parts)
+        made.update(key=self.contents.keys, alert=self.contents.alerts, link=self.contents.links)
+        return +made
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:
@@ -57,12 +63,11 @@ class Erased:
         return sum(one.contents.alerts_sent for one in self.cases)
 
     def counts(self) -> Counter[str]:
-        """Return how many payloads of each kind, and rows of each other kind, went."""
+        """Return the same for all of them together."""
         made: Counter[str] = Counter()
         for one in self.cases:
-            made.update(kind_of(part.field) for part in one.contents.parts)
-            made.update({"key": one.contents.keys, "alert": one.contents.alerts, "link": one.contents.links})
-        return +made
+            made.update(one.counts())
+        return made
 
 
 @dataclass
