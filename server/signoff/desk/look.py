@@ -166,7 +166,7 @@ async def view_of(
     agent = await reader.agent(case.agent_id)
     why_not, step_up = _obstacle(case, sign_in, agent, now=now)
     if desk.store.read_only is not None and why_not is None:
-        why_not = desk.store.read_only
+        why_not = "signoff is read-only now, so nothing can be decided."
     alerts = await reader.alerts_of_case(case.id)
     proposed = shown["action"]["arguments"]
     return CaseView(
