@@ -5,6 +5,7 @@
     keys/           private keys, 0700 and 0600 (`audit/keys.py`)
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
+    erasures        what was erased, outside `data/`: copy it elsewhere with the anchors
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -25,6 +26,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.clock import read_duration
+from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
@@ -34,6 +36,8 @@ HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
 MAX_CONFIG_BYTES = 64 * 1024
 LONGEST_KEPT = timedelta(days=365)
+LONGEST_WINDOW = timedelta(days=90)
+"""Of a policy's history signals (`triggers/signals/history.py`)."""
 LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
 
 
@@ -79,7 +83,8 @@ class CheckSettings(_Strict):
     keep_documents_for: Annotated[timedelta, BeforeValidator(_kept_for)] = Field(
         timedelta(days=30),
         description="How long action and bundle of a check are kept, with secrets masked: `signoff policy replay` and new\n"
-        "history signals look back no further. Ids, digests and verdicts stay. 0s keeps none; at most 365d.",
+        "history signals look back no further. Ids, digests and verdicts stay (retention.checks). 0s keeps none; at most\n"
+        "365d.",
     )
     audit: Literal["none", "fired", "all"] = Field(
         "none",
@@ -96,6 +101,50 @@ class AlertSettings(_Strict):
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
     )
+
+
+Age = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=timedelta(days=36_500)))]
+
+
+def _checks_kept_for(given: Any) -> Any:
+    age = read_duration(given, longest=timedelta(days=36_500))
+    if age < LONGEST_WINDOW:
+        raise ValueError(f"must be at least {LONGEST_WINDOW.days}d: windows of a policy reach back so far")
+    return age
+
+
+class RetentionSettings(_Strict):
+    """How long what people and agents wrote is kept after its case has ended."""
+
+    bundles: Age | None = Field(
+        None,
+        description="What agents sent: action, arguments, conversation, state, subject. For ever where it is null.",
+    )
+    checks: Annotated[timedelta, BeforeValidator(_checks_kept_for)] | None = Field(
+        None,
+        description="What agents asked without requesting approval: who, when, which tool, about whom. At least 90d, the\n"
+        "longest window of a policy. Action and bundle go earlier: checks.keep_documents_for. For ever where it is null.",
+    )
+    decisions: Age | None = Field(
+        None, description="Notes, responses and changed arguments. For ever where it is null."
+    )
+    reports: Age | None = Field(
+        None, description="Outcome notes and results, reasons for cancelling. For ever where it is null."
+    )
+    alerts: Age | None = Field(
+        None, description="Who was alerted at which address. For ever where it is null."
+    )
+
+    def keep_for(self) -> dict[Kind, timedelta]:
+        """Return the age at which each kind is erased; kinds that are kept for ever are absent."""
+        given: dict[Kind, timedelta | None] = {
+            "bundle": self.bundles,
+            "check": self.checks,
+            "decision": self.decisions,
+            "report": self.reports,
+            "alert": self.alerts,
+        }
+        return {kind: age for kind, age in given.items() if age is not None}
 
 
 class Settings(_Strict):
@@ -154,9 +203,18 @@ class Settings(_Strict):
         default_factory=lambda: AlertSettings(),
         description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
     )
+    retention: RetentionSettings = Field(
+        default_factory=lambda: RetentionSettings(),
+        description="How long what was written is kept after its case has ended, such as 400d; then the host erases it.\n"
+        "Events, digests and receipts stay, and what is under legal hold (`signoff hold`).",
+    )
 
 
-GROUPS: dict[str, type[BaseModel]] = {"checks": CheckSettings, "alerts": AlertSettings}
+GROUPS: dict[str, type[BaseModel]] = {
+    "checks": CheckSettings,
+    "alerts": AlertSettings,
+    "retention": RetentionSettings,
+}
 """Keys that hold a map of further keys."""
 
 
@@ -190,6 +248,11 @@ class Home:
     def anchor_file(self) -> Path:
         """Return the file that holds the newest checkpoint outside the data directory."""
         return self.path / "anchors" / "checkpoint"
+
+    @property
+    def erasures_file(self) -> Path:
+        """Return the file that says what was erased, outside the data directory: a restored backup forgets it again."""
+        return self.path / "erasures"
 
     @property
     def serve_lock(self) -> Path:

@@ -5,7 +5,7 @@ holds `serve.lock`, serves the pages and sends the alerts. `opening.py` opens a 
 `hosting.py` runs what a host runs, `http.py` puts pages and MCP on one port.
 """
 
-from signoff.app.hosting import host_when_needed, publish, serve
+from signoff.app.hosting import host_when_needed, publish, serve, stand_watch
 from signoff.app.hosts import CannotHost, current_host
 from signoff.app.opening import (
     kept_policies,
@@ -29,5 +29,6 @@ __all__ = [
     "read_database",
     "serve",
     "sqlite_settings",
+    "stand_watch",
     "verify_database",
 ]

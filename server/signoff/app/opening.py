@@ -9,14 +9,14 @@ from pathlib import Path
 
 import anyio
 
-from signoff.audit import merkle
-from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
-from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys, log_verifiers
+from signoff.app.standing import erase_again, why_read_only
+from signoff.audit.erasures import ErasureFile
+from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
 from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
-from signoff.config import Config, Home, check_policy_kept
+from signoff.config import Config, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
@@ -39,9 +39,12 @@ async def open_desk(
 ) -> AsyncGenerator[Desk]:
     """Open a home, making what is missing of it: keys, database, and the local user as its first person.
 
+    A database that is behind, or different from, a checkpoint that was signed before is opened read-only: its
+    `store.read_only` says why. What was erased and came back with a backup is erased before anything is served.
+
     Raises:
         PolicyInvalid: The policy file cannot be loaded, or was lost; nothing is decided without one.
-        Conflict: Keys and database do not belong together, or the database is an old copy.
+        Conflict: Keys and database do not belong together.
         StoreUnavailable: The database cannot be opened safely.
         KeyExposed: A private key is open to others.
     """
@@ -59,13 +62,17 @@ async def open_desk(
                 clock=clock,
                 new_id=make_id,
                 settings=_desk_settings(config),
+                erasures=ErasureFile(config.home.erasures_file),
             )
-            await _check_anchors(config.home, store, keys)
-            await settle_rotations(desk)
-            await check_keys(desk)
+            store.read_only = await why_read_only(config.home, desk)
+            await erase_again(desk)
+            if store.read_only is None:
+                await settle_rotations(desk)
+                await check_keys(desk)
             async with desk.recorder.running():
-                await note_current_policy(desk)
-                await _add_first_person(desk)
+                if store.read_only is None:
+                    await note_current_policy(desk)
+                    await _add_first_person(desk)
                 yield desk
     except BaseExceptionGroup as group:
         raise only_error(group) from None
@@ -116,42 +123,6 @@ def local_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
         return "operator"
-
-
-async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
-    """Refuse a database that is behind, or different from, a checkpoint that was signed before.
-
-    Raises:
-        Conflict: It was restored from an old copy, or changed.
-    """
-    anchors = [_anchor(home.anchor_file, keys), CheckpointSigner(keys).last()]
-    async with store.reading() as reader:
-        size = (await reader.head()).size
-        for anchor in filter(None, anchors):
-            if anchor.size > size or await _root_at(reader, anchor.size) != anchor.root:
-                raise Conflict(
-                    f"The audit log in {home.database} is not the one that was signed: a checkpoint of"
-                    f" {anchor.size} events is known and the database, with {size}, does not contain it."
-                    " Was an old copy restored? Nothing is decided on it; see `signoff audit verify`."
-                )
-
-
-def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
-    try:
-        return verify_note(path.read_text(encoding="utf-8"), log_verifiers(keys.directory))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, CheckpointInvalid) as error:
-        raise Conflict(
-            f"The checkpoint in {path} cannot be used: {error}. Restore it from a backup."
-        ) from None
-
-
-async def _root_at(reader: Reader, size: int) -> bytes:
-    """Return the root that the tree had when it was smaller."""
-    wanted = merkle.edge_nodes(size)
-    nodes = await reader.nodes(wanted)
-    return merkle.root([nodes[node] for node in wanted])
 
 
 def sqlite_settings(desk: Desk) -> dict[str, str]:

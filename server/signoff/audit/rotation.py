@@ -252,6 +252,18 @@ class TrustedKeys:
         except CheckpointInvalid as error:
             raise CheckpointUncounted(str(error), field="checkpoint") from None
 
+    def ever(self, note: str) -> Checkpoint:
+        """Return the checkpoint of a note that a key signed which counted at any time, and was not revoked for it.
+
+        Raises:
+            CheckpointInvalid: None did.
+        """
+        checkpoint = verify_note(note, self._log.values())
+        return verify_note(
+            note,
+            [key for text, key in self._log.items() if checkpoint.size <= self._revoked.get(text, MAX_SIZE)],
+        )
+
 
 def text_before(until: str | None, at: str) -> bool:
     """Say whether a time is over at another; None never is."""

@@ -9,7 +9,7 @@
     people       each decision that needs a passkey against the signature that it carries (`operators.py`)
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
-payload that is absent until an event says that it was erased.
+payload that is absent, with its case's row, until an event says that it was erased.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkp
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
+    ERASED_TEXTS,
     LOADED,
     MOVE_PREFIX,
     NO_MOVES,
@@ -41,15 +42,21 @@ from signoff.audit.fold import (
     short,
     shown,
 )
+from signoff.audit.holds import Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HumanSignatures, Operators
 from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
+from signoff.audit.recovery import MARK, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
 from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
 from signoff.domain.errors import InvalidRequest
 from signoff.domain.event import MAX_EVENT_BYTES, NO_EVENT, VERSION, commitment
+
+MISMATCHES_KEPT = (
+    1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
+)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
@@ -135,12 +142,14 @@ class Verifier:
         self._loaded: dict[str, tuple[int, str]] = {}
         self._heads: list[tuple[int, str, str]] = []
         self._signed: Checkpoint | None = None
-        self._mismatch: tuple[int, int] | None = None
-        self._mismatches = 0
+        self._mismatched: list[tuple[int, int, bytes]] = []
         self._due: dict[str, tuple[int, str]] = {}
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
         self._bundles: dict[int, Folded] = {}
+        self._unseen: dict[int, CaseRow] = {}
+        self._holds = Holds()
+        self._recoveries = Recoveries(self._origin)
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
 
@@ -159,6 +168,7 @@ class Verifier:
         if seq != self._next:
             self._out_of_place(seq)
         leaf = sha256(b"\x00" + raw).digest()
+        before = merkle.root(self._edge) if MARK in raw else b""
         self._grow(leaf)
         self._next = seq + 1
         self._counts["events"] += 1
@@ -168,6 +178,11 @@ class Verifier:
         else:
             self._check_record(seq, record)
             self._follow(seq, record)
+            wrong = self._recoveries.follow(
+                seq, record["type"], record["data"], root=before, sound=not self._faults
+            )
+            if wrong is not None:
+                self._add(Problem(seq, None, wrong))
             self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
         self._last, self._prev = leaf, "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
@@ -250,6 +265,9 @@ class Verifier:
             self._erase(seq, data.get("parts"))
         if kind == LOADED:
             self._loaded.setdefault(str(data.get("policy_digest")), (seq, record["at"]))
+        held = self._holds.follow(kind, data, record.get("escalation"))
+        if held is not None:
+            self._add(Problem(seq, record["escalation"], held))
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
             return
         case_id = record.get("escalation")
@@ -268,12 +286,27 @@ class Verifier:
 
     def _erase(self, seq: int, parts: Any) -> None:
         for part in parts if isinstance(parts, list) else ():
-            if not isinstance(part, str) or self._due.pop(part, None) is None:
+            place = self._due.pop(part, None) if isinstance(part, str) else None
+            if place is None:
                 self._add(
                     Problem(seq, None, "says that a payload was erased which is still stored, or never was")
                 )
-            else:
-                self._counts["erased"] += 1
+                continue
+            self._counts["erased"] += 1
+            if place[1] == "bundle":
+                self._words(place[0], ERASED_TEXTS)
+
+    def _words(self, seq: int, words: Mapping[str, Any]) -> None:
+        """Take what the row of the case that event `seq` opened must say in the columns that repeat its bundle."""
+        case = self._bundles.pop(seq, None)
+        if case is not None:
+            case.fields.update(words)
+        row = self._unseen.pop(seq, None)
+        if row is None:
+            return
+        for name, said in words.items():
+            if said != getattr(row, name):
+                self._add(Problem(seq, row.escalation_id, _differs(name, getattr(row, name), said)))
 
     def _open(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
         if case_id in self._cases:
@@ -326,9 +359,10 @@ class Verifier:
         self._compare(case.folded, row)
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
+        if folded.commits and "tool" not in folded.fields:
+            self._unseen[folded.opened_seq] = row
         for name, said, held in differences(folded, row):
-            what = f"the stored case says {name} {short(held)}, its events say {short(said)}"
-            self._add(Problem(folded.source_of(name), row.escalation_id, what))
+            self._add(Problem(folded.source_of(name), row.escalation_id, _differs(name, held, said)))
         for seq, what in decision_problems(folded, row):
             self._add(Problem(seq, row.escalation_id, what))
         self._compare_receipts(folded, row)
@@ -378,12 +412,13 @@ class Verifier:
         if self._due.get(made) == place:
             del self._due[made]
             self._counts["payloads"] += 1
-            if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
-                case.fields.update(shown(_json(row.data)))
+            if row.field == "bundle":
+                self._words(row.seq, shown(_json(row.data)))
             return
         for name, due in self._due.items():
             if due == place:
                 del self._due[name]
+                self._unseen.pop(row.seq, None)
                 self._add(
                     Problem(row.seq, None, f"the stored {row.field} is not the one that the event commits to")
                 )
@@ -435,10 +470,16 @@ class Verifier:
             self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
             return None
 
+    def _is_superseded(self, size: int, note: str) -> bool:
+        """Say whether a recovery so far has given up a checkpoint: no key of the new history need count for it."""
+        return self._recoveries.supersedes(size, parse_checkpoint(parse_note(note).text).root)
+
     def _compare_heads(self) -> None:
         root = merkle.root(self._edge)
         while self._heads and self._heads[0][0] <= self._next:
             size, note, at = heapq.heappop(self._heads)
+            if self._is_superseded(size, note):
+                continue
             stated = self._signed_root(size, note)
             if stated is None:
                 continue
@@ -448,9 +489,8 @@ class Verifier:
                 self._counts["checkpoints"] += 1
                 self._signed = Checkpoint(self._origin, size, stated)
                 continue
-            self._mismatches += 1
-            if self._mismatch is None:
-                self._mismatch = (self._signed.size if self._signed else 0, size)
+            if len(self._mismatched) < MISMATCHES_KEPT:
+                self._mismatched.append((self._signed.size if self._signed else 0, size, stated))
 
     def node(self, made: merkle.Node, held: tuple[int, bytes] | None) -> bool:
         """Compare a node that the event just fed completes with the one that is stored, index and hash.
@@ -524,6 +564,7 @@ class Verifier:
             cases=counts["cases"],
             root=merkle.root(self._edge),
             newest=self._signed,
+            recoveries=tuple(self._recoveries.found),
             problems=tuple(problem for _, _, problem in self._problems),
             problem_count=counts["problems"],
             human_signatures=self._humans.valid,
@@ -531,23 +572,32 @@ class Verifier:
         )
 
     def _judge_heads(self) -> None:
-        """Say what the checkpoints that do not match mean."""
-        beyond = [size for size, note, _ in self._heads if self._signed_root(size, note) is not None]
-        if beyond:
-            size = max(beyond)
+        """Say what the checkpoints that do not match mean; those that a recovery names are given up, not broken."""
+        for seq, wrong in self._recoveries.judge(self._trusted.ever):
+            self._add(Problem(seq, None, wrong))
+        missing = [
+            size
+            for size, note, _ in self._heads
+            if not self._is_superseded(size, note) and self._signed_root(size, note) is not None
+        ]
+        if missing:
+            size = max(missing)
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
-            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed")
-        if self._mismatch is None:
+            hint = self._recoveries.hint(size)
+            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed{hint}")
+        mismatched = [one for one in self._mismatched if not self._recoveries.supersedes(*one[1:])]
+        if not mismatched:
             return
-        good, size = self._mismatch
+        good, size, _ = mismatched[0]
         if any(good <= fault < size for fault in self._faults):
-            self._add(
-                Problem(None, None, f"{self._mismatches} checkpoints, from size {size} on, do not match")
-            )
+            count = f"{len(mismatched)}{'' if len(mismatched) < MISMATCHES_KEPT else ' or more'}"
+            self._add(Problem(None, None, f"{count} checkpoints, from size {size} on, do not match"))
             return
         which = f"events {good} to {size - 1} are" if size - good > 1 else "it is"
+        hint = self._recoveries.hint(size)
         self._fault(
-            good, f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten"
+            good,
+            f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten{hint}",
         )
 
     def _fault(self, seq: int, what: str) -> None:
@@ -611,3 +661,7 @@ def _is_plain(values: Iterable[Any]) -> bool:
         elif kind is float or not _is_plain(value.values() if kind is dict else value):
             return False
     return True
+
+
+def _differs(name: str, held: Any, said: Any) -> str:
+    return f"the stored case says {name} {short(held)}, its events say {short(said)}"

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from signoff.audit.report import Report
     from signoff.config import Config, Home
 
-audit = Commands("audit", help="The proof: verify the log, print its checkpoint.")
+audit = Commands(
+    "audit",
+    help="The proof: verify the log, print its checkpoint, recover it.",
+    found_in={"recover": "signoff.cli.recover"},
+)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -125,6 +129,11 @@ def _print_report(report: Report, path: Path) -> None:
         vouched = "pinned keys" if report.operators_pinned else "keys that the server vouches for"
         click.echo(f"  passkeys     {report.human_signatures} decisions signed by people, with {vouched}")
     click.echo(f"  root         {base64.b64encode(report.root).decode()}")
+    for one in report.recoveries:
+        click.echo(
+            f"  recovered    at event {one.seq}, epoch {one.epoch}: a checkpoint of {one.old.size} events was given up"
+            f" by {' and '.join(one_line(who) for who in one.people)}; {one.lost} {'event is' if one.lost == 1 else 'events are'} lost"
+        )
     if report.newest is not None and report.newest.size < report.events:
         click.echo(f"  unsigned     {report.events - report.newest.size} events after the newest checkpoint")
     if report.ok:

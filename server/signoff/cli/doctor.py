@@ -63,6 +63,8 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
 
     async with open_desk(config) as desk:
         made = [(True, _database(sqlite_settings(desk)))]
+        if desk.store.read_only is not None:
+            made.append((False, desk.store.read_only))
         async with desk.store.reading() as reader:
             pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
             made.append(
@@ -70,6 +72,11 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
                     True,
                     f"{await reader.count_cases()} cases, {pending} waiting; {await reader.count()} events",
                 )
+            )
+            erasing = await reader.erasure_state()
+        if not erasing.is_clean:
+            made.append(
+                (False, "remains of what was erased are in the database's files: signoff erase --scrub")
             )
         made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))

@@ -164,7 +164,7 @@ async def _mcp(config: Config, name: str) -> None:
     async def opening() -> AsyncGenerator[tuple[Desk, Agent]]:
         import gc
 
-        from signoff.app import host_when_needed, open_desk
+        from signoff.app import host_when_needed, open_desk, stand_watch
         from signoff.desk.people import local_agent
 
         gc.freeze()  # what was made so far stays for good
@@ -173,6 +173,7 @@ async def _mcp(config: Config, name: str) -> None:
             agent = await local_agent(desk, name)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
+                tasks.start_soon(stand_watch, desk, config.home)
                 yield desk, agent
                 tasks.cancel_scope.cancel()
 

@@ -11,6 +11,7 @@ import anyio
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.keys import CheckpointRefused, KeyInvalid
+from signoff.audit.recovery import Allowed
 from signoff.desk.desk import Desk
 from signoff.domain.errors import StoreUnavailable
 from signoff.store.reader import Reader
@@ -31,7 +32,7 @@ async def publish_checkpoint(desk: Desk) -> str | None:
         last = await _last_signed(desk)
         async with desk.store.reading() as reader:
             head, newest = await reader.head(), await reader.newest_checkpoint()
-            if last is not None and not await _contains(reader, head.size, last):
+            if last is not None and not await accepts(reader, head.size, last, recovery=_recovery(desk)):
                 raise _contradicted()
         if head.size == 0:
             return None
@@ -55,6 +56,26 @@ async def publish_checkpoint(desk: Desk) -> str | None:
 async def _last_signed(desk: Desk) -> Checkpoint | None:
     try:
         return await anyio.to_thread.run_sync(desk.signer.last)
+    except (OSError, KeyInvalid) as error:
+        raise _unsigned() from error
+
+
+async def accepts(reader: Reader, size: int, signed: Checkpoint, *, recovery: Allowed | None) -> bool:
+    """Say whether the log of `size` events goes on from a signed checkpoint.
+
+    Either it contains what was signed, or two people allowed it to go on without (`recovery`), in an event that is
+    in this log.
+    """
+    if await _contains(reader, size, signed):
+        return True
+    if recovery is None or signed not in recovery.superseded or size <= recovery.seq:
+        return False
+    return (await reader.nodes([(0, recovery.seq)]))[0, recovery.seq] == recovery.leaf
+
+
+def _recovery(desk: Desk) -> Allowed | None:
+    try:
+        return desk.signer.recovery()
     except (OSError, KeyInvalid) as error:
         raise _unsigned() from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import CheckpointSigner, Keys
 from signoff.desk.record import CheckSettings
 from signoff.desk.recorder import Recorder
@@ -46,6 +47,8 @@ class Desk:
     new_id: NewId
     settings: DeskSettings
     tries: Tries = field(default_factory=Tries)
+    erasures: ErasureFile | None = None
+    """What was erased, known outside the database; without it nothing can be erased."""
     recorder: Recorder = field(init=False)
     """Writes checks down behind the answer; runs where `app/` starts it."""
 

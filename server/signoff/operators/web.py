@@ -30,7 +30,7 @@ def build_pages(desk: Desk) -> ASGIApp:
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(), Site(desk.settings.base_url))
+    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url))
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -101,6 +101,8 @@ async def _healthz(request: Request) -> Response:
 
 async def _readyz(door: Door, request: Request) -> Response:
     """Answer GET /readyz: the store can be read and written and a policy is in force; 503 otherwise."""
+    if door.desk.store.read_only is not None:
+        return PlainTextResponse(f"not ready: read_only: {door.desk.store.read_only}\n", status_code=503)
 
     async def touch(unit: Unit) -> None:
         await unit.head()

@@ -17,13 +17,14 @@ from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
+from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
 
 
-class Reader:
+class Reader(ErasureReads):
     """A view of the store through one connection; several statements may see several states."""
 
     def __init__(self, connection: Any, queries: Any) -> None:

@@ -18,6 +18,7 @@ from signoff.domain.event import Actor, Draft, commitment
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
+from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
 from signoff.store.reader import Reader
 
@@ -33,7 +34,7 @@ class Batch:
         self.changed: set[str] = set()
 
 
-class Unit(Reader):
+class Unit(ErasureWrites, Reader):
     """One unit of work: all of it is written, or none.
 
     `now` is read from the clock once, and never stands before the last event.

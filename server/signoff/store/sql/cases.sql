@@ -105,9 +105,12 @@ SELECT COUNT(*) AS n FROM escalation WHERE status = 'pending';
 SELECT verb, input_digest, escalation_id FROM idempotency WHERE caller = :caller AND key = :key;
 
 -- name: keep_first_answer(caller, key, verb, input_digest, escalation_id)!
--- Remember what a caller did with an idempotency key.
+-- Remember what a caller did with an idempotency key; of an erased case nothing more is kept.
 INSERT INTO idempotency (caller, key, verb, input_digest, escalation_id)
-VALUES (:caller, :key, :verb, :input_digest, :escalation_id);
+SELECT :caller, :key, :verb, :input_digest, :escalation_id
+WHERE NOT EXISTS (
+  SELECT 1 FROM escalation e WHERE e.id = :escalation_id
+  AND NOT EXISTS (SELECT 1 FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle'));
 
 -- name: receipt_of_opening(escalation_id)^
 -- The receipt of a case that the policy decided at once.
