@@ -212,7 +212,7 @@ def load_public(directory: Path) -> PublicKeys:
         raise KeyInvalid(log, str(error)) from None
     if not verifiers:
         raise KeyInvalid(log, "it is empty")
-    return PublicKeys(verifiers, _parse_jwks(_read(receipts), receipts))
+    return PublicKeys(verifiers, parse_jwks(_read(receipts), receipts))
 
 
 def last_signed(directory: Path) -> str | None:
@@ -224,7 +224,15 @@ def last_signed(directory: Path) -> str | None:
     return _read(path) if path.exists() else None
 
 
-def _parse_jwks(text: str, path: Path) -> Jwks:
+def parse_jwks(text: str, path: Path) -> Jwks:
+    """Read a JWK set of public Ed25519 keys.
+
+    Args:
+        path: What an error calls it.
+
+    Raises:
+        KeyInvalid: It is none.
+    """
     try:
         keys = orjson.loads(text)["keys"]
         made = [public_jwk(_from_base64url(key["x"])) for key in keys]
@@ -321,7 +329,7 @@ def _publish(directory: Path, keys: Keys) -> None:
     lines = _read(log).split("\n")[:-1] if log.exists() else []
     if keys.log.verifier.text not in lines:
         _write(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
-    held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
+    held = parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
     if keys.receipt.jwk not in held:
         _write(receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644)
 

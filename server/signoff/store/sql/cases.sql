@@ -38,19 +38,29 @@ LEFT JOIN receipt r ON r.seq = d.seq
 WHERE d.escalation_id = :escalation_id AND d.undone_at IS NULL
 ORDER BY d.seq;
 
--- name: every_decision_of_case(escalation_id)
--- The decisions on a case, those taken back too, each with what it must agree with.
+-- name: every_decision_of_cases(after, last)
+-- The decisions on cases opened after one event and up to another, those taken back too, each with what it must agree
+-- with. One statement for many cases: one for each was half the time of verifying a log.
 SELECT d.*, a.body AS event, p.body AS content, r.token AS receipt
-FROM decision d
+FROM escalation e
+JOIN decision d ON d.escalation_id = e.id
 LEFT JOIN audit_event a ON a.seq = d.seq
 LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
 LEFT JOIN receipt r ON r.seq = d.seq
-WHERE d.escalation_id = :escalation_id
+WHERE e.opened_seq > :after AND e.opened_seq <= :last
 ORDER BY d.seq;
 
--- name: last_undone(escalation_id)^
--- The number of the event that last took a decision on a case back.
-SELECT MAX(seq) AS seq FROM audit_event WHERE escalation_id = :escalation_id AND type = 'escalation.undone';
+-- name: last_undone_of_cases(after, last)
+-- The numbers of the events that last took decisions on such cases back.
+SELECT e.id, (
+  SELECT MAX(a.seq) FROM audit_event a WHERE a.escalation_id = e.id AND a.type = 'escalation.undone') AS seq
+FROM escalation e
+WHERE e.opened_seq > :after AND e.opened_seq <= :last;
+
+-- name: receipts_of_openings(after, last)
+-- The receipts of those of such cases that the policy decided at once.
+SELECT e.id, r.token FROM escalation e JOIN receipt r ON r.seq = e.opened_seq
+WHERE e.opened_seq > :after AND e.opened_seq <= :last;
 
 -- name: add_receipt(seq, escalation_id, token)!
 -- Keep a signed receipt.
