@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from signoff.cli.commands import BadInput, examples, run, with_home
+from signoff.cli.commands import BadInput, Failure, examples, run, with_home
 
 if TYPE_CHECKING:
-    from signoff.audit.keys import Jwks
+    from signoff.audit.checkpoint import Checkpoint
+    from signoff.audit.keys import Jwks, PublicKeys
     from signoff.audit.receipt import Receipt
     from signoff.config import Config, Home
     from signoff.datasets.manifest import Manifest
@@ -60,7 +61,7 @@ def export(format_: str, out: Path, since: datetime | None, home: Path | None) -
 
 async def _export(config: Config, format_: str, out: Path, since: datetime | None) -> Manifest:
     from signoff.app import open_desk
-    from signoff.cli.audit import progress
+    from signoff.cli.progress import progress
     from signoff.datasets.export import export
 
     async with open_desk(config) as desk:
@@ -77,18 +78,34 @@ async def _export(config: Config, format_: str, out: Path, since: datetime | Non
 @click.option(
     "--jwks", type=_FILE, help="The issuer's public keys (keys/receipt.pub), instead of the home's."
 )
+@click.option(
+    "--proof", type=_FILE, help="The proof that came with the receipt: the signed log must hold the decision."
+)
+@click.option(
+    "--key", type=_FILE, help="The log's public key (keys/log.pub) for --proof, instead of the home's."
+)
 @with_home
 @examples(
     "signoff verify-receipt receipt.jwt --action refund.json",
+    "signoff verify-receipt receipt.jwt --proof decision.tlog-proof",
     "signoff verify-receipt eyJhbGciOiJFZDI1NTE5… --jwks receipt.pub",
 )
-def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Path | None) -> None:
+def verify_receipt(
+    token: str,
+    action: Path | None,
+    jwks: Path | None,
+    proof: Path | None,
+    key: Path | None,
+    home: Path | None,
+) -> None:
     """Check a receipt, offline.
 
     TOKEN is the token itself, a file that holds it, or - for stdin. No private key is needed. Exit code 1 where it
-    does not hold: not signed by these keys, expired, or given for another action.
+    does not hold: not signed by these keys, expired, given for another action,
+    or not in the log that the proof names.
     """
     from signoff.audit.receipt import verify
+    from signoff.cli.audit import public_keys
     from signoff.config import find_home
     from signoff.domain.action import Action
     from signoff.domain.canonical import parse_json
@@ -103,10 +120,23 @@ def verify_receipt(token: str, action: Path | None, jwks: Path | None, home: Pat
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise BadInput(f"{action} is no action: {where}: {error.errors()[0]['msg']}") from None
-    receipt = verify(
-        _token(token), _jwks(find_home(home), jwks), now=SystemClock().now(), action_digest=digest
-    )
-    _print_receipt(receipt, checked_action=digest is not None)
+    found, given = find_home(home), _token(token)
+    receipt = verify(given, _jwks(found, jwks), now=SystemClock().now(), action_digest=digest)
+    checkpoint = None if proof is None else _check_proof(proof, given, receipt, keys=public_keys(found, key))
+    _print_receipt(receipt, checkpoint, checked_action=digest is not None)
+
+
+def _check_proof(path: Path, token: str, receipt: Receipt, *, keys: PublicKeys) -> Checkpoint:
+    from signoff.audit.checkpoint import CheckpointInvalid
+    from signoff.audit.receipt_proof import check_receipt_proof
+    from signoff.audit.tlog_proof import MAX_PROOF_CHARS, ProofInvalid
+
+    with path.open("rb") as file:
+        text = file.read(MAX_PROOF_CHARS).decode("utf-8", errors="replace")
+    try:
+        return check_receipt_proof(text, token=token, receipt=receipt, keys=keys.log)
+    except (ProofInvalid, CheckpointInvalid) as error:
+        raise Failure(f"The receipt is signed, but {path} does not prove it: {error.message}") from None
 
 
 def _token(given: str) -> str:
@@ -139,7 +169,7 @@ def _from_base64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _print_receipt(receipt: Receipt, *, checked_action: bool) -> None:
+def _print_receipt(receipt: Receipt, checkpoint: Checkpoint | None, *, checked_action: bool) -> None:
     deciders: Any = "the policy"
     if receipt.decided_by != "policy":
         deciders = ", ".join(f"{one.id} ({', '.join(one.roles)})" for one in receipt.decided_by)
@@ -150,5 +180,7 @@ def _print_receipt(receipt: Receipt, *, checked_action: bool) -> None:
     click.echo(f"  may run      {receipt.action_digest or 'nothing'}")
     click.echo(f"  valid until  {receipt.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     click.echo(f"  log          {receipt.issuer}, event {receipt.audit_seq}")
+    if checkpoint is not None:
+        click.echo(f"  proven       in the log, under its signed checkpoint of {checkpoint.size} events")
     if not checked_action and receipt.action_digest is not None:
         click.echo("Compare the digest with the action about to run, or name it with --action.")
