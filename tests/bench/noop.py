@@ -1,8 +1,9 @@
-"""A server that does nothing: one tool on the SDK's low-level server that returns a constant, over stdio or HTTP."""
+"""Servers that do nothing: one tool that returns a constant, over stdio or HTTP."""
 
 import json
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,7 +12,6 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
@@ -19,6 +19,7 @@ from mcp.types import (
     PaginatedRequestParams,
     TextContent,
 )
+from starlette.types import ASGIApp
 
 from signoff.agents.mcp_tools import TOOLS
 from signoff.domain.action import Action
@@ -64,35 +65,29 @@ def high_level() -> MCPServer[Any]:
     return server
 
 
-async def over_stdio() -> None:
+async def bare_over_stdio() -> None:
     """Serve the low-level server over stdio."""
     server = low_level()
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-def over_http(port: int) -> None:
-    """Serve it over HTTP as `signoff serve` is served: uvicorn, sessions of the SDK."""
-    manager = StreamableHTTPSessionManager(low_level())
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await manager.handle_request(scope, receive, send)
-
-    async def serve() -> None:
-        # Named TCP, as `signoff serve` does: asyncio turns Nagle's algorithm off only for such a socket.
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.bind(("127.0.0.1", port))
-        listening.listen()
-        config = uvicorn.Config(app, lifespan="off", log_level="warning")
-        async with manager.run():
-            await uvicorn.Server(config).serve([listening])
-
-    anyio.run(serve)
+def over_http(app: ASGIApp, port: int) -> None:
+    """Serve an application as `signoff serve` is served."""
+    # Named TCP, as there: asyncio turns Nagle's algorithm off only for such a socket.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", port))
+    listening.listen()
+    config = uvicorn.Config(app, log_level="warning")
+    anyio.run(partial(uvicorn.Server(config).serve, [listening]))
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "stdio":
-        anyio.run(over_stdio)
+    kind, transport, *rest = sys.argv[1:]
+    if transport == "http":
+        made = low_level().streamable_http_app() if kind == "bare" else high_level().streamable_http_app()
+        over_http(made, int(rest[0]))
+    elif kind == "bare":
+        anyio.run(bare_over_stdio)
     else:
-        over_http(int(sys.argv[2]))
+        high_level().run("stdio")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,26 +77,30 @@ async def compared(
     transport: str,
     ours: Client,
     noop: Client,
-    *others: tuple[str, Client],
+    bare: Client,
+    *,
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """Print what a check costs on a transport, and return the ratio to the no-op tool that comes first."""
+    """Print what a check costs on a transport, and return the ratio to the no-op tool.
+
+    The no-op tool is written as the SDK's users write one. Beside it stands the SDK's dispatch alone: a constant, the
+    arguments unread.
+    """
     answer = given(await ours.call_tool("check_triggers", ARGUMENTS))
     assert answer.keys() == CONSTANT.keys()
     assert answer["verdict"] == "allow"
-    ways = [calling(ours), calling(noop), *(calling(client) for _, client in others)]
+    ways = [calling(client) for client in (ours, noop, bare)]
     for way in ways:
         for _ in range(20):
             await way()
-    mine, base, *rest = await interleaved_calls(*ways, rounds=300, clock=clock)
+    mine, base, least = await interleaved_calls(*ways, rounds=300, clock=clock)
     told(
         f"check_triggers, 1,000 triggers, {transport} / a no-op tool",
         mine / base,
         GOAL,
         f"{mine * 1e3:.2f} ms",
     )
-    for (name, _), taken in zip(others, rest, strict=True):
-        told(f"  the same / {name}", mine / taken, None, f"{taken * 1e3:.2f} ms")
+    told("  the same / a constant, arguments unread", mine / least, None, f"{least * 1e3:.2f} ms")
     return mine / base
 
 
@@ -118,8 +122,7 @@ async def test_a_check_in_memory_costs_little_more_than_nothing(desk: Desk, cast
         Client(high_level()) as noop,
         Client(low_level()) as bare,
     ):
-        others = ("a constant on the low-level server, arguments unread", bare)
-        assert await compared("in memory", ours, noop, others, clock=time.process_time) <= GOAL
+        assert await compared("in memory", ours, noop, bare, clock=time.process_time) <= GOAL
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -143,12 +146,15 @@ async def test_a_check_over_stdio_costs_little_more_than_nothing(home: Path) -> 
     ours = StdioServerParameters(
         command=sys.executable, args=["-m", "signoff", "mcp", "--agent", "local"], env=environment
     )
-    noop = StdioServerParameters(
-        command=sys.executable, args=["-m", "tests.bench.noop", "stdio"], env=environment
+    noop, bare = (
+        StdioServerParameters(
+            command=sys.executable, args=["-m", "tests.bench.noop", kind, "stdio"], env=environment
+        )
+        for kind in ("tool", "bare")
     )
     with anyio.fail_after(50):
-        async with Client(ours) as one, Client(noop) as other:
-            assert await compared("stdio", one, other) <= GOAL
+        async with Client(ours) as one, Client(noop) as other, Client(bare) as least:
+            assert await compared("stdio", one, other, least) <= GOAL
 
 
 def _free_port() -> int:
@@ -184,14 +190,16 @@ async def _until_served(http: httpx2.AsyncClient, url: str) -> None:
 
 async def test_a_check_over_http_costs_little_more_than_nothing(home: Path, tmp_path: Path) -> None:
     key = (tmp_path / "key").read_text()
-    ports = _free_port(), _free_port()
+    ports = [_free_port() for _ in range(3)]
+    commands = (
+        ["signoff", "serve", "--port", str(ports[0])],
+        ["tests.bench.noop", "tool", "http", str(ports[1])],
+        ["tests.bench.noop", "bare", "http", str(ports[2])],
+    )
     with anyio.fail_after(50):
-        async with (
-            _served(
-                ["signoff", "serve", "--port", str(ports[0])], home, f"http://127.0.0.1:{ports[0]}/mcp", key
-            ) as ours,
-            _served(
-                ["tests.bench.noop", "http", str(ports[1])], home, f"http://127.0.0.1:{ports[1]}/mcp", key
-            ) as noop,
-        ):
-            assert await compared("HTTP", ours, noop) <= GOAL
+        async with AsyncExitStack() as stack:
+            ours, noop, bare = [
+                await stack.enter_async_context(_served(command, home, f"http://127.0.0.1:{port}/mcp", key))
+                for command, port in zip(commands, ports, strict=True)
+            ]
+            assert await compared("HTTP", ours, noop, bare) <= GOAL

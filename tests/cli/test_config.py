@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from signoff.config import (
     GROUPS,
@@ -48,7 +49,8 @@ def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
 
 
 def test_every_key_says_what_it_is() -> None:
-    for model in (Settings, *GROUPS.values()):
+    models: list[type[BaseModel]] = [Settings, *GROUPS.values()]
+    for model in models:
         assert all(field.description for field in model.model_fields.values())
 
 

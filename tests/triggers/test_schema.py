@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from signoff.domain.policy import Policy
 from signoff.triggers.load import LoadedPolicy, examine_policy
-from signoff.triggers.starters import starter_policy
 from signoff.triggers.schema import policy_schema
 from signoff.triggers.signals.kinds import KINDS
+from signoff.triggers.starters import starter_policy
 
 SCHEMA = policy_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from signoff.domain.canonical import canonical
 from signoff.domain.verdict import Verdict
 from signoff.triggers.fields import path_of, path_text
-from signoff.triggers.values import MAX_CHARS, MAX_EXPLAINED, MAX_VALUES, brief
+from signoff.triggers.values import MAX_CHARS, MAX_EXPLAINED, MAX_VALUES, brief, masked_beginning
 
 Ask = Callable[..., Verdict]
 TOKEN = "ghp_" + "a" * 36
@@ -109,3 +109,20 @@ def test_a_path_reads_back_as_it_was_written(steps: list[str]) -> None:
     path = ("action", *steps)
 
     assert path_of(path_text(path)) == path
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        TOKEN,
+        "4111 1111 1111 1111",
+        "AKIAIOSFODNN7EXAMPLE",
+        f"eyJ{'a' * 700}.eyJ{'b' * 40}.{'c' * 40}",
+        "sk-ant-" + "x" * 900,
+    ],
+)
+def test_wherever_a_text_is_cut_no_part_of_a_secret_is_left(secret: str) -> None:
+    text = f"pay with {secret} now"
+
+    for room in range(len(text) + 2):
+        assert secret[:6] not in masked_beginning(text, room)

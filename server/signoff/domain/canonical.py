@@ -94,9 +94,9 @@ def _is_clean(value: Any, depth: int) -> bool:
     if value is None or kind is bool:
         return True
     if kind is int:
-        return -MAX_INT <= value <= MAX_INT
+        return bool(-MAX_INT <= value <= MAX_INT)
     if kind is float:
-        return abs(value) <= MAX_INT or _PLAIN_BELOW <= abs(value) < math.inf
+        return bool(abs(value) <= MAX_INT or _PLAIN_BELOW <= abs(value) < math.inf)
     if depth >= MAX_DEPTH:
         return False
     if kind is dict:

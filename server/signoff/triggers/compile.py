@@ -21,7 +21,7 @@ MAX_TOGETHER = 48
 MAX_TOGETHER_CHARS = 1500
 """Conditions, and characters of their texts, that make one program; compiling it takes about a millisecond."""
 
-RULE_NS, PATH_NS, PART_NS = 6_000, 1_500, 4_000
+RULE_NS, PATH_NS, PART_NS = 7_500, 1_000, 2_000
 """What a rule, each path that it reads and each piece of its explanation cost when it fires, whatever is sent."""
 
 
@@ -29,7 +29,7 @@ MAX_TOGETHER = 48
 MAX_TOGETHER_CHARS = 1500
 """Conditions, and their text, that are compiled into one program; that takes a millisecond at most."""
 
-RULE_NS, PATH_NS, PART_NS = 6_000, 1_500, 4_000
+RULE_NS, PATH_NS, PART_NS = 7_500, 1_000, 2_000
 """What a rule that fires, a path that it reads and a piece of its explanation cost, whatever is sent."""
 
 

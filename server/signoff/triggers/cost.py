@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from signoff.triggers.fields import Path
 
-CHAR_NS = 2
+CHAR_NS = 1
 """To copy a character, or to look at it once."""
-VALUE_NS = 80
-"""To compare or copy a value of a list or object."""
-CONVERT_NS = 2_200
+VALUE_NS, COPY_NS = 40, 100
+"""To compare a value of a list or object; to copy it."""
+CONVERT_NS = 1_200
 """To hand a value of a list or object to the engine."""
 TOKEN_NS = 40
 """To evaluate a word of an expression."""
@@ -36,6 +36,7 @@ class Size(NamedTuple):
     chars: int
     """Bytes of UTF-8 in all its texts and keys."""
     values: int
+    """Texts, numbers and the like count one, lists and objects two, and names of members one."""
     longest: int
     """Items of the longest list or object at or below it."""
 
@@ -104,7 +105,7 @@ class Cost:
         ns += chars * (CHAR_NS * copies + sum(pattern.char_ns for pattern in self.body_patterns))
         ns += values * VALUE_NS * copies
         # Each further item of a `map` or `filter` copies all that was gathered before it.
-        return ns + self.copying * items / 2 * (values + items * grown) * VALUE_NS
+        return ns + self.copying * items / 2 * (values + items * float(grown)) * COPY_NS
 
 
 def measured(value: Any, *, most: int) -> tuple[Size, float]:
@@ -121,10 +122,13 @@ def measured(value: Any, *, most: int) -> tuple[Size, float]:
             farthest = max(farthest, abs(one) if not math.isnan(one) else math.inf)
         elif isinstance(one, Mapping):
             longest = max(longest, len(one))
-            chars += sum(map(_bytes, one))
-            waiting.extend(one.values())
+            seen += 1 + len(one)
+            if seen <= most:
+                chars += sum(map(_bytes, one))
+                waiting.extend(one.values())
         elif isinstance(one, (list, tuple)):
             longest = max(longest, len(one))
+            seen += 1
             waiting.extend(one)
         if seen + len(waiting) > most:
             return Size(chars, seen + len(waiting), longest), farthest

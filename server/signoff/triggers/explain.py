@@ -20,7 +20,7 @@ from signoff.triggers.reading import Reading, Source, read
 from signoff.triggers.values import MAX_READ_CHARS, Values, masked_beginning
 
 MAX_EXPLANATION_CHARS = 500
-MAX_MASKED_CHARS = 12_000
+MAX_MASKED_CHARS = 8_000
 """Characters in which the explanations, and the values, of one verdict are looked through for secrets."""
 MAX_SHOWN_CHARS = 100_000
 """Characters of lists and objects that the explanations of one verdict write out, before they are cut."""
@@ -33,9 +33,9 @@ def explanations(source: Source, index: Index, rules: Sequence[Rule]) -> list[st
     if not any(rule.explain for rule in rules):
         return [""] * len(rules)
     shown = _Shown(source, index, rules)
-    texts = ["".join(map(shown.part, rule.explain)) for rule in rules]
-    room = _room([min(len(text), MAX_READ_CHARS) for text in texts if text], MAX_MASKED_CHARS)
-    return [_cut(text, room) if text else "" for text in texts]
+    texts = [shown.text(rule) for rule in rules]
+    room = _room([min(len(text), MAX_READ_CHARS) for text, _ in texts if text], MAX_MASKED_CHARS)
+    return [_cut(text, room, length) if text else "" for text, length in texts]
 
 
 def values_of(rules: Sequence[Rule], index: Index, reading: Reading) -> list[dict[str, Any]]:
@@ -61,11 +61,12 @@ def _room(lengths: list[int], budget: int) -> int:
     return MAX_READ_CHARS
 
 
-def _cut(text: str, room: int) -> str:
+def _cut(text: str, room: int, length: int) -> str:
     masked = masked_beginning(text, room)
-    if len(text) <= room and len(masked) <= MAX_EXPLANATION_CHARS:
-        return masked
-    length = len(masked) if len(text) <= room else len(text)
+    if len(text) <= room:
+        length += len(masked) - len(text)
+        if len(masked) <= MAX_EXPLANATION_CHARS:
+            return masked
     marker = f"… [cut, {length} characters in all]"
     return masked[: MAX_EXPLANATION_CHARS - len(marker)] + marker
 
@@ -96,7 +97,12 @@ class _Shown:
         self._too_dear = {one for one, ns in zip(computed, costs, strict=True) if ns > most}
         self._results: dict[Expression, str] = {}
 
-    def part(self, part: str | Expression) -> str:
+    def text(self, rule: Rule) -> tuple[str, int]:
+        """Return as much of a rule's explanation as is read of it, and how long all of it is."""
+        parts = [self._part(part) for part in rule.explain]
+        return "".join(part[: MAX_READ_CHARS + 1] for part in parts), sum(map(len, parts))
+
+    def _part(self, part: str | Expression) -> str:
         """Return a piece of a template as text: texts as they are, everything else as JSON."""
         if isinstance(part, str):
             return part

@@ -46,6 +46,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ALONE = re.compile(r"\s*__v\d+\s*")
+_BARE = re.compile(r"\s*__v\d+\s*(==|!=|<=?|>=?)[^&|?:]*\Z")
 _ENGINE_PROBLEM = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _WORD_OPERATORS = {"and": "&&", "or": "||", "not": "!"}
@@ -77,6 +78,11 @@ class Expression:
     """The text over variables, as it was compiled."""
     members: frozenset[str]
     """Field names in the text that stand after no known root, such as `content` in `m.content`."""
+
+    @property
+    def is_bare(self) -> bool:
+        """Say whether it begins with a path and compares it: nothing is evaluated before that."""
+        return _BARE.match(self.flat) is not None
 
     @property
     def path(self) -> Path | None:

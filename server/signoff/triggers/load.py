@@ -30,7 +30,7 @@ MAX_PROBLEMS = 50
 """Problems that one error lists; the rest is counted."""
 
 MAX_SIGNALS = 100
-MAX_FIXED_NS = 20_000_000
+MAX_FIXED_NS = 14_000_000
 """What the triggers for one tool may take whatever is sent, as estimated (`cost.py`): a policy answers within 50 ms,
 and what is sent adds at most half of that."""
 

@@ -12,8 +12,9 @@ from signoff.triggers.facts import Facts
 from signoff.triggers.fields import Path
 from signoff.triggers.signals.signal import Signal
 
-MAX_VALUES = 10_000
-"""Values (items, members, texts, numbers) that the rules for one tool read together; converting them takes 20 ms."""
+MAX_VALUES = 18_500
+"""Values, counted as `Size` does, that the rules for one tool read together: a conversation of 2,000 turns has 18,000.
+Handing them to the engine takes about 20 ms."""
 MAX_NUMBER = (
     1e60  # far above any amount; products of five stay finite, so no NaN arises from what an agent sends
 )

@@ -7,7 +7,7 @@ masked before anything is cut, so that no part of one is left.
 from __future__ import annotations
 
 import json
-import re
+import string
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ MAX_EXPLAINED = 100
 MAX_CHARS = 120
 MAX_READ_CHARS = 16 * 1024
 _MAX_MEMBERS = 40
-_UNENDED = re.compile(r"[\w.+/=-]+\Z")
+_KNOWN_BY_CHARS = 300
+_WORD = string.ascii_letters + string.digits + "._+/=-"
 
 
 class Values:
@@ -65,8 +66,13 @@ def masked_beginning(text: str, room: int) -> str:
     """Return at most `room` characters of a text with secrets masked, and no part of a secret that goes on after them."""
     if len(text) <= room:
         return str(mask_secrets(text)[0])
-    # A word that the cut goes through may be the beginning of a token; of a private key, its first line is enough.
-    return str(mask_secrets(_UNENDED.sub("", text[:room]))[0])
+    # A word that the cut goes through may be the beginning of a token. Of a long one this much is enough to know it by,
+    # but for a JWT, which has two dots somewhere; of a private key the first line is.
+    beginning = text[:room]
+    whole = beginning.rstrip(_WORD)
+    if room - len(whole) < _KNOWN_BY_CHARS or "eyJ" in beginning[len(whole) :]:
+        beginning = whole.rstrip(string.digits + " -")  # of a card number in groups
+    return str(mask_secrets(beginning)[0])
 
 
 def brief(value: Any, room: int = MAX_READ_CHARS) -> Any:
