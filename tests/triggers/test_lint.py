@@ -4,7 +4,6 @@ import pytest
 
 from signoff.triggers.lint import lint
 from signoff.triggers.load import load_policy
-from signoff.triggers.starters import starter_policy
 
 QUIET = """\
 version: 1
@@ -26,10 +25,6 @@ def remarks(text: str, level: str = "warning") -> list[str]:
 
 def test_a_policy_that_means_what_it_says_has_no_remarks() -> None:
     assert lint(load_policy(QUIET, source="policy.yaml")) == []
-
-
-def test_the_starter_policy_has_no_warnings() -> None:
-    assert remarks(starter_policy()) == []
 
 
 @pytest.mark.parametrize(
