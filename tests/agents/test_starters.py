@@ -116,7 +116,7 @@ async def test_under_payments_a_large_sum_in_parts_is_noticed_and_so_is_the_same
             "1098900 cents in 7 days, this one included",
         )
 
-        bill = {"payee": "payee_electricity", "amount_cents": 8_100, "reference": "R-11"}
+        bill: dict[str, Any] = {"payee": "payee_electricity", "amount_cents": 8_100, "reference": "R-11"}
         assert (await check(client, "send_payment", **bill))["verdict"] == "allow"
         assert (await check(client, "send_payment", **bill))["paid-twice"] == "number 2 of the same payment"
 

@@ -46,7 +46,7 @@ async def replayed(it: Stage) -> list[Recorded]:
 async def act_at_random(it: Stage, dice: random.Random) -> None:
     """Ask, decide, run and report as people and agents do, most of the time not at the same moment."""
     waiting: list[str] = []
-    approved: list[tuple[str, str, int]] = []
+    approved: list[tuple[str, str, float]] = []
     for _ in range(60):
         it.clock.advance(dice.choice([1, 60, 600, 1500]))
         what = dice.random()
@@ -130,7 +130,7 @@ async def test_an_agent_that_asked_for_a_person_still_gets_one(tmp_path: Path) -
         seen = await replayed(it)
         judge = Judge(load_policy(text, source="policy.yaml"))
 
-    assert [(one.said.outcome, one.said.fired) for one in seen if one.said] == [
+    assert [(one.said.outcome, set(one.said.fired)) for one in seen if one.said] == [
         ("allow", set()),
         ("escalate", set()),
     ]

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from signoff.domain.policy import Category
+from signoff.domain.verdict import Category
 from signoff.triggers.lint import lint
 from signoff.triggers.load import LoadedPolicy, load_policy
 from signoff.triggers.starters import STARTERS, starter_cases, starter_policy

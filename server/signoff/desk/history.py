@@ -7,7 +7,7 @@ sees what the first recorded.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from signoff.domain.asked import Asked, Entry, SeriesState, stands
@@ -217,8 +217,3 @@ def _signal(policy: LoadedPolicy, name: str) -> HistorySignal:
     signal = policy.signals[name]
     assert isinstance(signal, HistorySignal)  # noqa: S101 -- `LoadedPolicy.history` holds no others
     return signal
-
-
-def instant(now: datetime, last: datetime | None) -> datetime:
-    """Return now, never before the newest ask."""
-    return now if last is None else max(now, last)

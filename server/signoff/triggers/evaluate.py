@@ -177,7 +177,9 @@ def _combined(
 ) -> Verdict:
     defaults = policy.policy.defaults
     asking = [trigger for trigger, fired in counted if fired.then == "escalate"]
-    outcome = max((fired.then for _, fired in counted), key=STRICTNESS.index, default=defaults.unmatched)
+    # Only a trigger that matched speaks for the action: what failed to evaluate never loosens the default.
+    default = () if any(fired.reason == MATCHED for _, fired in counted) else (defaults.unmatched,)
+    outcome = max((*(fired.then for _, fired in counted), *default), key=STRICTNESS.index)
     queues = [trigger for trigger in asking if trigger.queue is not None]
     first = max(queues, key=lambda trigger: URGENCIES.index(trigger.urgency), default=None)
     return Verdict(

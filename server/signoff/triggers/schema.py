@@ -15,7 +15,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from signoff.domain.policy import Policy
 from signoff.triggers.load import MAX_SIGNALS, MAX_TRIGGERS
@@ -28,7 +27,7 @@ _REFERENCE = "#/$defs/{model}"
 class _Generate(GenerateJsonSchema):
     """Pydantic's generator, for values as they stand in YAML."""
 
-    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> JsonSchemaValue:
+    def timedelta_schema(self, schema: Any) -> JsonSchemaValue:
         """Describe a duration as a policy writes it."""
         del schema
         return {
@@ -37,7 +36,7 @@ class _Generate(GenerateJsonSchema):
             "description": "A whole number and s, m, h or d, such as 30m.",
         }
 
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
         """Leave defaults out: they are Python values, and the descriptions say what holds."""
         return self.generate_inner(schema["schema"])
 
@@ -46,9 +45,7 @@ class _Generate(GenerateJsonSchema):
         del schema
         return False
 
-    def handle_invalid_for_json_schema(
-        self, schema: core_schema.CoreSchema, error_info: str
-    ) -> JsonSchemaValue:
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
         """Accept what only code can check; the loader refuses it."""
         del schema, error_info
         return {}
