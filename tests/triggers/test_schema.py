@@ -157,7 +157,7 @@ def test_the_starter_policies_validate(name: str) -> None:
     [
         {},
         {"version": 2},
-        {"version": 1, "trigers": []},
+        {"version": 1, "trigger": []},
         {"version": 1, "triggers": [{"id": "a"}]},
         {"version": 1, "triggers": [{"id": "a", "then": "esclate"}]},
         {"version": 1, "triggers": [{"id": "a b", "then": "deny"}]},
@@ -175,7 +175,7 @@ def test_the_starter_policies_validate(name: str) -> None:
         {"version": 1, "queues": {"q q": {"tiers": [{"alert": ["role:operator"]}]}}},
         {"version": 1, "signals": {"s": {"minuts_left": "bundle.state.x"}}},
         {"version": 1, "signals": {"s": {"minutes_left": "bundle.state.x", "ofer": 1}}},
-        {"version": 1, "signals": {"s": {"minutes_left": "bundel.state.x"}}},
+        {"version": 1, "signals": {"s": {"minutes_left": "bndle.state.x"}}},
         {"version": 1, "signals": {"s": {"count": True}}},
         {"version": 1, "signals": {"s": {"rate": "year", "over": "1h"}}},
     ],
