@@ -177,11 +177,11 @@ def create_keys(directory: Path, *, origin: str | None = None) -> Keys:
     name = origin if origin is not None else new_origin()
     check_name(name)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(directory):
+    with locked(directory):
         if not (directory / LOG_KEY).exists():
-            _write(directory / LOG_KEY, _signer_text(name, Ed25519PrivateKey.generate()))
+            write_key_file(directory / LOG_KEY, _signer_text(name, Ed25519PrivateKey.generate()))
         if not (directory / RECEIPT_KEY).exists():
-            _write(directory / RECEIPT_KEY, _private_jwk(Ed25519PrivateKey.generate()))
+            write_key_file(directory / RECEIPT_KEY, _private_jwk(Ed25519PrivateKey.generate()))
         keys = load_keys(directory)
         _publish(directory, keys)
     return keys
@@ -272,18 +272,18 @@ class CheckpointSigner:
             OSError: The memory of it could not be written; nothing was signed.
         """
         checkpoint = Checkpoint(self._key.name, size, root)
-        with _locked(self._directory):
+        with locked(self._directory):
             last = self.last()
             if last is not None and (size < last.size or (size == last.size and root != last.root)):
                 raise CheckpointRefused(checkpoint, last)
             note = sign(checkpoint, self._key)
             if checkpoint != last:
-                _write(self._directory / LAST_SIGNED, note)
+                write_key_file(self._directory / LAST_SIGNED, note)
         return note
 
 
 @contextmanager
-def _locked(directory: Path) -> Generator[None]:
+def locked(directory: Path) -> Generator[None]:
     """Hold the directory's lock; other processes and threads wait."""
     handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -294,7 +294,7 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(handle)
 
 
-def _write(path: Path, text: str, *, mode: int = 0o600) -> None:
+def write_key_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Put a file in place whole and on disk, or not at all; the lock is held."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -320,10 +320,12 @@ def _publish(directory: Path, keys: Keys) -> None:
     log, receipts = directory / LOG_PUBLIC, directory / RECEIPT_PUBLIC
     lines = _read(log).split("\n")[:-1] if log.exists() else []
     if keys.log.verifier.text not in lines:
-        _write(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
+        write_key_file(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
     held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
     if keys.receipt.jwk not in held:
-        _write(receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644)
+        write_key_file(
+            receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644
+        )
 
 
 def _read(path: Path) -> str:
@@ -335,7 +337,13 @@ def _read(path: Path) -> str:
         raise KeyInvalid(path, "it is not text") from None
 
 
-def _read_private(path: Path) -> str:
+def read_key_file(path: Path) -> str:
+    """Read a private file.
+
+    Raises:
+        KeyMissing: It is not there.
+        KeyExposed: It is open to others.
+    """
     try:
         mode = path.stat().st_mode & 0o7777
     except FileNotFoundError:
@@ -352,7 +360,7 @@ def _signer_text(name: str, private: Ed25519PrivateKey) -> str:
 
 
 def _read_signer(path: Path) -> SigningKey:
-    found = _SIGNER.fullmatch(_read_private(path))
+    found = _SIGNER.fullmatch(read_key_file(path))
     raw = base64.b64decode(found[3]) if found else b""
     if found is None or len(raw) != 33 or raw[0] != 1:
         raise KeyInvalid(path, "not a note signer key (PRIVATE+KEY+name+id+base64)")
@@ -368,7 +376,7 @@ def _private_jwk(private: Ed25519PrivateKey) -> str:
 
 
 def _read_receipt_key(path: Path) -> ReceiptKey:
-    text = _read_private(path)
+    text = read_key_file(path)
     try:
         held: dict[str, Any] = orjson.loads(text)
         key = ReceiptKey.of(Ed25519PrivateKey.from_private_bytes(_from_base64url(held["d"])))
