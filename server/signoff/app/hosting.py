@@ -70,6 +70,7 @@ async def host(
     # None of these is needed by a `signoff mcp` that never hosts.
     from signoff.alerts.channels import Channels
     from signoff.alerts.worker import run_alerts
+    from signoff.app.anchors import ask_places, run_anchors
     from signoff.app.http import build_doors, serve_http
 
     channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
@@ -78,6 +79,8 @@ async def host(
         workers.start_soon(
             _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
         )
+        if config.settings.anchors:
+            workers.start_soon(run_anchors, desk, config)
         told: list[str] = []
         workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
         await serve_http(
@@ -94,6 +97,8 @@ async def host(
         workers.cancel_scope.cancel()
     with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
         await publish(desk, config.home)
+        if config.settings.anchors:
+            await ask_places(desk, config)  # with what was signed last
 
 
 async def publish(desk: Desk, home: Home) -> str | None:

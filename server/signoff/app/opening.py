@@ -17,6 +17,7 @@ from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
 from signoff.config import Config, Home, check_policy_kept
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.follow import MOST_COSIGNATURES, compare_footer
 from signoff.desk.people import add_person, list_people
 from signoff.desk.policies import note_current_policy
 from signoff.domain.alert import TERMINAL
@@ -58,6 +59,7 @@ async def open_desk(
                 settings=_desk_settings(config),
             )
             await _check_anchors(config.home, store, keys)
+            await _check_places(config, desk)
             await note_current_policy(desk)
             await _add_first_person(desk)
             yield desk
@@ -93,6 +95,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         case_sign_in_valid_for=settings.case_sign_in_valid_for,
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
+        public_audit=settings.audit.public,
     )
 
 
@@ -127,6 +130,22 @@ async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
                     f" {anchor.size} events is known and the database, with {size}, does not contain it."
                     " Was an old copy restored? Nothing is decided on it; see `signoff audit verify`."
                 )
+
+
+async def _check_places(config: Config, desk: Desk) -> None:
+    """Refuse a log that is not the one which a place outside knows.
+
+    Raises:
+        Conflict: It was restored from an old copy, or changed.
+    """
+    if not config.settings.anchors:
+        return
+    from signoff.app.anchors import alarm, ask_places  # brings an HTTP client, which most homes do without
+
+    await ask_places(desk, config)
+    why = await alarm(desk, config)
+    if why is not None:
+        raise Conflict(f"{why} Nothing is decided on it; see `signoff audit verify`.")
 
 
 def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
@@ -170,6 +189,23 @@ async def kept_policies(path: Path) -> list[PolicyRow]:
     async with open_snapshot(path) as reader:
         found = [one async for page in reader.policies() for one in page]
     return sorted(found, key=lambda one: one.loaded_at, reverse=True)
+
+
+async def cosigned_notes(path: Path) -> list[str]:
+    """Return the newest checkpoints that a database file keeps with cosignatures, as one note each.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        found = await reader.newest_cosigned(MOST_COSIGNATURES)
+    return [row.note + "".join(lines) for row, lines in found]
+
+
+async def compare_footer_with(path: Path, text: str) -> Checkpoint | None:
+    """Hold an alert's footer against the log in a database file (`desk/follow.py: compare_footer`)."""
+    async with open_snapshot(path) as reader:
+        return await compare_footer(reader, text)
 
 
 async def verify_database(

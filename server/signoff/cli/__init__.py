@@ -25,6 +25,7 @@ signoff = Commands(
         "agents": "signoff.cli.people",
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
+        "witness": "signoff.cli.witness",
         "export": "signoff.cli.data",
         "verify-receipt": "signoff.cli.data",
         "doctor": "signoff.cli.doctor",

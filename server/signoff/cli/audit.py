@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from signoff.cli.checkpoint import checkpoint
 from signoff.cli.commands import Commands, Failure, examples, run, with_home
+from signoff.cli.witnessed import print_witnessed, witness_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from signoff.audit.keys import PublicKeys
     from signoff.audit.report import Report
-    from signoff.config import Config, Home
+    from signoff.config import Home
 
 audit = Commands("audit", help="The proof: verify the log, print its checkpoint.")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -30,12 +32,29 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="A signed checkpoint kept elsewhere; only such a one shows a restored old copy. May be repeated.",
 )  # fmt: skip
 @click.option("--key", type=_FILE, help="The log's public key (keys/log.pub), instead of the home's.")
+@click.option(
+    "--witness", "witnesses", multiple=True, metavar="VKEY",
+    help="The public key of a witness: say up to where it cosigned this log. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--quorum",
+    type=click.IntRange(min=1),
+    help="How many of the witnesses must have cosigned. Default: all of them.",
+)
 @with_home
 @examples(
     "signoff audit verify",
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
+    "signoff audit verify --witness witness.example.com/w1+5a8c…+BF…",
 )
-def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, home: Path | None) -> None:
+def verify(
+    db: Path | None,
+    checkpoints: tuple[Path, ...],
+    key: Path | None,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    home: Path | None,
+) -> None:
     """Verify the whole log: chain, tree, checkpoints, and every stored payload, case, decision, receipt and policy.
 
     Works beside a running server, on a copy, and without private keys. Exit code 1 and the number of the first bad
@@ -45,10 +64,21 @@ def verify(db: Path | None, checkpoints: tuple[Path, ...], key: Path | None, hom
 
     found = find_home(home)
     path = db or found.database
-    report = run(_verify, path, _public_keys(found, key), _anchors(found, checkpoints, whole=db is None))
+    cosigners = witness_keys(witnesses, quorum)
+    anchors = _anchors(found, checkpoints, whole=db is None)
+    if cosigners:
+        anchors += run(_cosigned, path)
+    report = run(_verify, path, _public_keys(found, key), anchors)
     _print_report(report, path)
     if not report.ok:
         raise Failure(_verdict(report))
+    print_witnessed(anchors, cosigners, quorum)
+
+
+async def _cosigned(path: Path) -> list[str]:
+    from signoff.app import cosigned_notes
+
+    return await cosigned_notes(path)
 
 
 async def _verify(path: Path, keys: PublicKeys, anchors: list[str]) -> Report:
@@ -80,8 +110,9 @@ def _anchors(home: Home, checkpoints: tuple[Path, ...], *, whole: bool) -> list[
     from signoff.audit.keys import last_signed
 
     files = [*checkpoints]
-    if whole and home.anchor_file.exists():
-        files.append(home.anchor_file)
+    if whole:
+        kept = (home.anchor_file, *sorted(home.anchor_file.parent.glob("*.checkpoint")))
+        files += [file for file in kept if file.exists()]
     notes = [file.read_text(encoding="utf-8", errors="replace") for file in files]
     signed = last_signed(home.keys) if whole else None
     return [*notes, signed] if signed is not None else notes
@@ -119,21 +150,7 @@ def _verdict(report: Report) -> str:
     return "The log does not hold: what is stored beside it disagrees."
 
 
-@audit.command("checkpoint")
-@with_home
-@examples("signoff audit checkpoint", "signoff audit checkpoint > /mnt/elsewhere/checkpoint.txt")
-def checkpoint(home: Path | None) -> None:
-    """Sign the log as it stands and print the checkpoint. Keep it elsewhere: it proves what was there."""
-    from signoff.config import find_home, load_config
-
-    click.echo(run(_checkpoint, load_config(find_home(home))), nl=False)
-
-
-async def _checkpoint(config: Config) -> str:
-    from signoff.app import open_desk, publish
-
-    async with open_desk(config) as desk:
-        return await publish(desk, config.home) or ""
+audit.add_command(checkpoint)
 
 
 @contextmanager

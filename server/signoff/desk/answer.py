@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,8 @@ class Answer:
     """Only where the agent sent the action it is about to run: may exactly that run now?"""
     claimed_at: datetime | None = None
     outcome: Outcome | None = None
+    checkpoint: str | None = None
+    """The signed checkpoint that covers what is told here."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form; times are text, and what is None is left out."""
@@ -106,11 +108,11 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     )
     if not released:
         return told
-    await cover(desk, last_seq)
+    note = await cover(desk, last_seq)
     still = await settled(desk, case)
     if still.version != case.version:
         return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
-    return await _with_decision(desk, case, told, document=document, action=action)
+    return await _with_decision(desk, case, replace(told, checkpoint=note), document=document, action=action)
 
 
 async def _with_decision(

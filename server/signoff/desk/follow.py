@@ -24,7 +24,14 @@ from signoff.audit.tiles import TILE_HEIGHT, Tile, bundle
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.desk import Desk
 from signoff.domain.clock import from_text
-from signoff.domain.errors import Conflict, InvalidRequest, NotFound, SignoffError, StoreUnavailable
+from signoff.domain.errors import (
+    Conflict,
+    ForkSuspected,
+    InvalidRequest,
+    NotFound,
+    SignoffError,
+    StoreUnavailable,
+)
 from signoff.domain.event import Actor, Draft
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
@@ -39,22 +46,6 @@ MAX_NOTE_KEPT = 4000
 _FOOTER = re.compile(r"audit (0|[1-9][0-9]{0,18})(?: ([A-Za-z0-9+/]{8}))?…?")
 
 log = logging.getLogger("signoff.audit")
-
-
-class ForkSuspected(Conflict):
-    """A checkpoint that the log's key signed and that this log does not contain: somebody was shown another log."""
-
-    code = "fork_suspected"
-
-    def __init__(self, seen: Checkpoint, size: int) -> None:
-        what = f"has only {size} events" if seen.size > size else "began with other events"
-        super().__init__(
-            f"The log's key signed that checkpoint of {seen.size} events, and this log {what}: it was cut, restored"
-            " from an old copy, or forked. Rely on nothing that it says, keep the checkpoint, and tell an auditor."
-        )
-        self.size = seen.size
-        self.root = seen.root
-        self.known_size = size
 
 
 class OtherLog(Conflict):
@@ -137,12 +128,18 @@ async def growth_since(desk: Desk, old_size: int) -> Growth:
         head, note = await signed_head(desk, reader)
         if old_size > head.size:
             raise NotFound(f"The newest signed checkpoint has {head.size} events.")
-        return await _growth(reader, old_size, head.size, note)
+        return await growth_between(reader, old_size, head.size, note=note)
 
 
-async def _growth(reader: Reader, old_size: int, size: int, note: str) -> Growth:
+async def growth_between(reader: Reader, old_size: int, size: int, *, note: str) -> Growth:
+    """Return the proof from one size to that of a signed checkpoint of this log."""
     plan = merkle.plan_consistency(old_size, size)
     return Growth(old_size, tuple(plan.proof(await reader.nodes(plan.nodes))), note)
+
+
+async def contains(reader: Reader, seen: Checkpoint) -> bool:
+    """Say whether this log begins with the one of which somebody saw a checkpoint."""
+    return seen.size <= (await reader.head()).size and await _root_at(reader, seen.size) == seen.root
 
 
 async def compare(desk: Desk, seen: str, *, by: Actor) -> Growth:
@@ -164,11 +161,10 @@ async def compare(desk: Desk, seen: str, *, by: Actor) -> Growth:
             f"not a checkpoint of this log: {error.message}", field="seen_checkpoint"
         ) from None
     async with desk.store.reading() as reader:
-        size = (await reader.head()).size
-        contained = old.size <= size and await _root_at(reader, old.size) == old.root
-    if not contained:
+        size, holds = (await reader.head()).size, await contains(reader, old)
+    if not holds:
         await _suspect(desk, old, seen, size=size, by=by)
-        raise ForkSuspected(old, size)
+        raise ForkSuspected(old.size, known_size=size)
     async with desk.store.reading() as reader:
         newest = await reader.newest_checkpoint()
     if newest is None or newest[0] < old.size:  # signed, and not stored before a crash

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
-from signoff.domain.errors import NotFound, SignoffError
+from signoff.domain.errors import SignoffError
 from signoff.operators import case, inbox, links, sign_in
+from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -47,7 +48,7 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
-            Route("/audit/checkpoint", partial(_checkpoint, door)),
+            *follow_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
@@ -121,12 +122,3 @@ async def _jwks(door: Door, request: Request) -> Response:
     except SignoffError:  # it would name a path of this machine to whoever asks
         return JSONResponse(door.desk.keys.jwks())
     return JSONResponse(public.receipts or door.desk.keys.jwks())
-
-
-async def _checkpoint(door: Door, request: Request) -> Response:
-    """Answer GET /audit/checkpoint: the newest signed checkpoint as a C2SP signed note."""
-    async with door.desk.store.reading() as reader:
-        newest = await reader.newest_checkpoint()
-    if newest is None:
-        raise NotFound("No checkpoint has been signed yet.")
-    return PlainTextResponse(newest[1])
