@@ -64,6 +64,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         made = [(True, _database(sqlite_settings(desk)))]
         async with desk.store.reading() as reader:
             pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
+            forks = await reader.forks_suspected(100)
             made.append(
                 (
                     True,
@@ -71,9 +72,13 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
                 )
             )
         made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
-            forks = await reader.forks_suspected(100)
         if forks:
-            made.append((False, f"{len(forks)} checkpoints were shown that this log contradicts (audit.fork_suspected)"))
+            made.append(
+                (
+                    False,
+                    f"{len(forks)} checkpoints were shown that this log contradicts (audit.fork_suspected)",
+                )
+            )
         made += _places(config)
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
         loaded = desk.policy.current()
@@ -85,7 +90,12 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
 def _places(config: Config) -> list[tuple[bool, str]]:
     """Say of every anchor what it holds."""
     if not config.settings.anchors:
-        return [(True, f"checkpoints go to {config.home.anchor_file} only; more places: `anchors` in signoff.yaml")]
+        return [
+            (
+                True,
+                f"checkpoints go to {config.home.anchor_file} only; more places: `anchors` in signoff.yaml",
+            )
+        ]
     from signoff.app.anchors import standings
 
     made = []

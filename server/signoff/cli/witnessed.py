@@ -53,7 +53,7 @@ def print_witnessed(notes: Iterable[str], keys: list[WitnessKey], quorum: int | 
     # Whoever cosigned a larger tree saw that the smaller one lies in it.
     covered = sorted((size for size, _ in newest.values()), reverse=True)[needed - 1]
     click.echo(
-        f"Witnessed by {needed} of {len(keys)}: the first {covered} events are the same for everybody."
+        f"Witnessed by {needed} of {len(keys)}: the first {covered} events are those that they saw, and no others."
     )
 
 
