@@ -13,7 +13,7 @@ from signoff.agents.mcp_server import build_mcp_server
 from signoff.audit.keys import create_keys
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.cli import signoff as signoff_command
-from signoff.config import AlertSettings, Settings
+from signoff.config import ANCHORS, NESTED, Settings
 from signoff.desk.desk import Desk
 from signoff.domain.action import action_digest
 from signoff.domain.errors import SignoffError
@@ -80,12 +80,19 @@ def test_the_receipt_snippet_accepts_the_approved_call_and_no_other(tmp_path: Pa
 
 
 def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
-    known = {f"alerts.{name}" for name in AlertSettings.model_fields}
-    known |= {name for name in Settings.model_fields if name != "alerts"}
+    known = {f"{map_}.{name}" for map_, inner in NESTED.items() for name in inner.model_fields}
+    known |= {name for name in Settings.model_fields if name not in NESTED}
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     table = text.partition("| setting |")[2]
 
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", table, re.MULTILINE)) == known
+
+
+def test_every_key_of_an_anchor_is_documented_and_every_documented_key_exists() -> None:
+    known = {name for inner in ANCHORS.values() for name in inner.model_fields}
+    table = (ROOT / "docs" / "transparency.md").read_text(encoding="utf-8").partition("| key | for |")[2]
+
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)) == known
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
@@ -95,6 +102,8 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
         if not isinstance(command, click.Group):
             made.add(words)
             return
+        if command.invoke_without_command:
+            made.add(words)
         context = click.Context(command)
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

@@ -54,7 +54,7 @@ def follower(desk: Desk, client: httpx.AsyncClient) -> Follower:
 
 async def test_a_stranger_follows_the_whole_log_from_tiles_alone(desk: Desk, cast: Cast) -> None:
     async with reader_of(desk, "log") as client:
-        stranger = follower(desk, client)
+        stranger, size = follower(desk, client), 0
         for _ in range(5):
             await ask(desk, cast.ada)
             await publish_checkpoint(desk)

@@ -120,7 +120,7 @@ async def test_what_a_witness_may_not_take_is_refused_as_the_specification_says(
     forged = TestLog(SigningKey(log.key.name, Ed25519PrivateKey.generate()))
     old, *_ = honest.split("\n")
     first = honest.split("\n")[1]
-    cases = [
+    cases: list[tuple[str | bytes, int]] = [
         (other.request(0, 5), 404),
         (forged.request(20, 30), 403),
         (honest.rpartition("— ")[0] + "— log.example/one AAAAAAAAAAAAAAAA\n", 403),

@@ -62,7 +62,7 @@ async def _checkpoint(config: Config, since: str | None) -> str:
         note = await publish(desk, config.home) or ""
         if since is None:
             return note
-        return (await compare(desk, since, by=SYSTEM)).text
+        return (await compare(desk, since, by=SYSTEM, field="since")).text
 
 
 async def _compare(database: Path, footer: str) -> int:

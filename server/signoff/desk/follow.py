@@ -142,12 +142,13 @@ async def contains(reader: Reader, seen: Checkpoint) -> bool:
     return seen.size <= (await reader.head()).size and await _root_at(reader, seen.size) == seen.root
 
 
-async def compare(desk: Desk, seen: str, *, by: Actor) -> Growth:
+async def compare(desk: Desk, seen: str, *, by: Actor, field: str = "seen_checkpoint") -> Growth:
     """Return the proof that this log has only grown since a checkpoint that somebody kept.
 
     Args:
         seen: A signed checkpoint of this log, word for word.
         by: Who shows it, for the event that a contradiction becomes.
+        field: What a checkpoint that is none of this log is called in the error.
 
     Raises:
         InvalidRequest: It is no checkpoint that this log's key signed.
@@ -157,9 +158,7 @@ async def compare(desk: Desk, seen: str, *, by: Actor) -> Growth:
     try:
         old = verify_note(seen, await log_keys(desk))
     except CheckpointInvalid as error:
-        raise InvalidRequest(
-            f"not a checkpoint of this log: {error.message}", field="seen_checkpoint"
-        ) from None
+        raise InvalidRequest(f"not a checkpoint of this log: {error.message}", field=field) from None
     async with desk.store.reading() as reader:
         size, holds = (await reader.head()).size, await contains(reader, old)
     if not holds:
