@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from tests._support.clock import HandClock
 from tests._support.witnessing import TestLog, fork_of, new_log
 
-from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, SigningKey
+from signoff.audit.checkpoint import (
+    Checkpoint,
+    CheckpointInvalid,
+    SigningKey,
+    parse_verifier_key,
+    verify_note,
+)
 from signoff.audit.cosignature import (
     WitnessSigner,
     cosignatures_of,
@@ -33,6 +39,7 @@ from signoff.witness.state import KEY_FILE, SEEN, MemoryLost, Witness, create_ke
 from signoff.witness.web import build_witness
 
 NAME = "witness.example/w1"
+VECTORS = Path(__file__).parent / "vectors"
 
 
 @pytest.fixture
@@ -277,6 +284,19 @@ def test_a_cosigned_note_is_still_a_checkpoint_for_other_peoples_code(
     (made,) = cosignatures_of(note, [signer.key])
     assert (made.key, made.at) == (signer.key, clock.now().replace(microsecond=0))
     assert cosignatures_of(note, []) == []
+
+
+def test_what_another_implementation_cosigned_is_understood() -> None:
+    """`vectors/cosigned.txt` carries the word of aics-witness 0.1.0, beside ours; aics-tlog 0.2.1 accepted both."""
+    note = (VECTORS / "cosigned.txt").read_text(encoding="utf-8")
+    log_key, *witnesses = (VECTORS / "keys.txt").read_text(encoding="utf-8").split()
+    keys = [parse_witness_key(text) for text in witnesses]
+    assert verify_note(note, [parse_verifier_key(log_key)]).size == 67_000
+    assert [one.key for one in cosignatures_of(note, keys)] == keys
+    for number, line in enumerate(note.splitlines()[-2:]):
+        wrong = note.replace(line, line[:-6] + ("AAAA" if line[-6:-2] != "AAAA" else "BBBB") + line[-2:])
+        with pytest.raises(CheckpointInvalid, match=keys[number].name):
+            cosignatures_of(wrong, keys)
 
 
 def test_a_cosignature_of_another_tree_spoils_the_note(
