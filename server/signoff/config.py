@@ -230,9 +230,9 @@ class Settings(_Strict):
         (),
         max_length=32,
         description="Where the newest checkpoint goes besides anchors/checkpoint. One entry for each place:\n"
-        "  {kind: file, path: /mnt/elsewhere/checkpoint}\n"
-        "  {kind: http, url: 'https://example.com/checkpoint', method: PUT}    GET must return it\n"
-        "  {kind: witness, url: 'https://witness.example.com', key: witness.example.com/w1+…}\n"
+        "- {kind: file, path: /mnt/elsewhere/checkpoint}\n"
+        "- {kind: http, url: 'https://example.com/checkpoint', method: PUT}    GET must return it\n"
+        "- {kind: witness, url: 'https://witness.example.com', key: witness.example.com/w1+…}\n"
         "At start the log is held against all of them. A URL must be https and public, unless allow_private is true.",
     )
 

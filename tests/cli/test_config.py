@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from signoff.config import (
-    AlertSettings,
+    NESTED,
     Config,
     ConfigInvalid,
     Home,
@@ -32,26 +33,54 @@ def test_the_file_of_a_new_home_changes_nothing() -> None:
 
 
 def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
-    # Comments have a space after the #, keys have none.
-    lines = [line[1:] for line in default_settings().split("\n") if line.startswith("#") and line[1:2] != " "]
-    nested = [
-        line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
+    # Comments have a space after the #, keys have none; those of a map are indented by two.
+    lines = [
+        line[1:]
+        for line in default_settings().split("\n")
+        if line.startswith("#") and (line[1:2] != " " or (line.startswith("#  ") and "# " not in line[2:]))
     ]
-    keys = yaml.safe_load("\n".join(line for line in lines if line != "alerts:"))
+    keys = yaml.safe_load("\n".join(lines))
 
-    assert set(keys) | {"alerts"} == set(Settings.model_fields)
-    assert set(yaml.safe_load("\n".join(nested))) == set(AlertSettings.model_fields)
-    assert read("\n".join([*lines, *nested])) == Settings()
+    assert set(keys) == set(Settings.model_fields)
+    for name, model in NESTED.items():
+        assert set(keys[name]) == set(model.model_fields)
+    assert read("\n".join(lines)) == Settings()
 
 
 def test_every_key_says_what_it_is() -> None:
-    for model in (Settings, AlertSettings):
+    models: list[type[BaseModel]] = [Settings, *NESTED.values()]
+    for model in models:
         assert all(field.description for field in model.model_fields.values())
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("anchors: x", "signoff.yaml:1:1: anchors: must be a list"),
+        ("anchors: [x]", "signoff.yaml:1:11: anchors.0: must be a map"),
+        ("anchors: [{path: /a}]", "signoff.yaml:1:11: anchors.0: needs a kind: file, http, witness"),
+        (
+            "anchors: [{kind: ftp, url: 'https://a.example'}]",
+            "signoff.yaml:1:11: anchors.0: is of a kind that does not exist; there are file, http, witness",
+        ),
+        (
+            "anchors: [{kind: file, path: a}]",
+            "signoff.yaml:1:24: anchors.0.path: write a whole path, such as /mnt/elsewhere/checkpoint",
+        ),
+        (
+            "anchors:\n  - {kind: http, url: 'https://a.example', metod: PUT}",
+            "signoff.yaml:2:43: there is no key anchors.0.metod - did you mean 'method'?",
+        ),
+        (
+            "anchors: [{kind: http, url: 'http://a.example'}]",
+            "signoff.yaml:1:1: anchors: http a.example: must be https; plain http is for a network of your own, with"
+            " allow_private: true",
+        ),
+        (
+            "anchors: [{kind: file, path: /a}, {kind: file, path: /a}]",
+            "signoff.yaml:1:1: anchors: file /a stands there twice",
+        ),
+        ("audit: {publik: log}", "signoff.yaml:1:9: there is no key audit.publik - did you mean 'public'?"),
         ("prot: 1", "signoff.yaml:1:1: there is no key prot - did you mean 'port'?"),
         ("\nport: '1'", "signoff.yaml:2:1: port: must be a whole number"),
         ("undo_s: 1\nundo_s: 2", "signoff.yaml:2:1:"),
