@@ -31,11 +31,12 @@ from signoff.domain.clock import read_duration
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
-from signoff.triggers.load import starter_policy
+from signoff.triggers.starters import starter_cases, starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
 MAX_CONFIG_BYTES = 64 * 1024
+LONGEST_KEPT = timedelta(days=365)
 LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
 
 
@@ -102,6 +103,25 @@ Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=L
 
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _kept_for(given: Any) -> Any:
+    return timedelta(0) if given == "0s" else read_duration(given, longest=LONGEST_KEPT)
+
+
+class CheckSettings(_Strict):
+    """What is kept of what agents ask: every check, whatever the policy said."""
+
+    keep_documents_for: Annotated[timedelta, BeforeValidator(_kept_for)] = Field(
+        timedelta(days=30),
+        description="How long action and bundle of a check are kept, with secrets masked: `signoff policy replay` and new\n"
+        "history signals look back no further. Ids, digests and verdicts stay. 0s keeps none; at most 365d.",
+    )
+    audit: Literal["none", "fired", "all"] = Field(
+        "none",
+        description="Which checks get an event in the audit log: none, those where a trigger fired, or all. Cases have\n"
+        "their own events in any case.",
+    )
 
 
 class AlertSettings(_Strict):
@@ -216,6 +236,10 @@ class Settings(_Strict):
         description="The audit log's name, as outsiders know it: a URL without a scheme, such as example.com/signoff.\n"
         "Taken once, when the keys are made; a unique one where it is null.",
     )
+    checks: CheckSettings = Field(
+        default_factory=lambda: CheckSettings(),
+        description="What is kept of what agents ask: every check, whatever the policy said.",
+    )
     alerts: AlertSettings = Field(
         default_factory=lambda: AlertSettings(),
         description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
@@ -237,9 +261,15 @@ class Settings(_Strict):
     )
 
 
-NESTED: dict[str, type[_Strict]] = {"alerts": AlertSettings, "audit": AuditSettings}
-"""Settings that are maps of their own."""
 ANCHORS: dict[str, type[_Strict]] = {"file": FileAnchor, "http": HttpAnchor, "witness": WitnessAnchor}
+
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "checks": CheckSettings,
+    "alerts": AlertSettings,
+    "audit": AuditSettings,
+}
+"""Keys that hold a map of further keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +287,11 @@ class Home:
     def policy_file(self) -> Path:
         """Return the policy's file."""
         return self.path / "policy.yaml"
+
+    @property
+    def policy_cases(self) -> Path:
+        """Return the policy's table tests, which people run; nothing else reads them."""
+        return self.path / "policy.tests.yaml"
 
     @property
     def keys(self) -> Path:
@@ -343,11 +378,11 @@ def load_config(home: Home, **changed: Any) -> Config:
     return Config(home, parse_settings(data, path=home.config_file, changed=given))
 
 
-def create_home(home: Home) -> None:
-    """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
+def create_home(home: Home, *, starter: str = "general") -> None:
+    """Make what is missing of a home's directories and its commented files; touch nothing that is there.
 
-    A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
-    until it is back, for the starter policy lets pass what it may have stopped.
+    A policy, with its table tests, is made with a new home only. Where there is a database, one that is missing was
+    lost: nothing is decided until it is back, for the starter policy lets pass what it may have stopped.
 
     Raises:
         StoreUnavailable: It cannot be made.
@@ -358,8 +393,9 @@ def create_home(home: Home) -> None:
         for folder in (home.database.parent, home.anchor_file.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
-        if not home.database.exists():
-            _write_new(home.policy_file, starter_policy())
+        if not home.database.exists() and not home.policy_file.exists():
+            _write_new(home.policy_file, starter_policy(starter))
+            _write_new(home.policy_cases, starter_cases(starter))
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
 
@@ -433,9 +469,9 @@ def default_settings() -> str:
     ]
     for name, field in Settings.model_fields.items():
         lines += [f"# {line}" for line in (field.description or "").split("\n")]
-        if name in NESTED:
+        if name in GROUPS:
             lines.append(f"#{name}:")
-            for inner, own in NESTED[name].model_fields.items():
+            for inner, own in GROUPS[name].model_fields.items():
                 lines += [f"#  # {line}" for line in (own.description or "").split("\n")]
                 lines.append(f"#  {inner}: {_yaml(own.default)}")
         else:
@@ -485,7 +521,7 @@ def _known(where: tuple[str | int, ...]) -> Iterable[str]:
     """Return the keys that may stand where one does that may not."""
     if len(where) == 4 and where[0] == "anchors":
         return ANCHORS[str(where[2])].model_fields
-    return NESTED.get(str(where[0]), Settings).model_fields if len(where) > 1 else Settings.model_fields
+    return GROUPS.get(str(where[0]), Settings).model_fields if len(where) > 1 else Settings.model_fields
 
 
 def _reachable(host: str) -> str:

@@ -19,6 +19,7 @@ from tests._support.cases import NOTHING, WIRE, approve
 from tests._support.clock import HandClock
 
 from signoff.audit.keys import CheckpointSigner, load_keys
+from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.deliver import lease, record
@@ -93,6 +94,16 @@ async def play_decide(home: Path, argument: str) -> None:
         say((await approve(desk, omar, argument)).case.status)
 
 
+async def play_check(home: Path, argument: str) -> None:
+    """Check payments of 1 as Ada, and say each verdict after its answer."""
+    async with desk_in(home) as desk, desk.recorder.running():
+        ada = await agent_named(desk, "Ada")
+        await go()
+        for _ in range(int(argument)):
+            checked = await check_triggers(desk, ada, Action(tool="pay", arguments={"amount": 1}), NOTHING)
+            say(checked.verdict.outcome)
+
+
 async def play_load(home: Path, argument: str) -> None:
     """Do everything that agents, people and workers do, until killed; each acknowledgement is said."""
     chance = random.Random(argument)  # noqa: S311 -- which step comes next, not a secret
@@ -142,6 +153,7 @@ PARTS: dict[str, Callable[[Path, str], Awaitable[None]]] = {
     "claim": play_claim,
     "wait": play_wait,
     "decide": play_decide,
+    "check": play_check,
     "load": play_load,
 }
 

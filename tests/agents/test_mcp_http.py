@@ -235,3 +235,24 @@ async def test_another_agents_key_sees_nothing_of_a_case(app: McpApp, cast: Cast
                 foreign = refused(await eve.call_tool("get_decision", {"escalation_id": case}))
                 absent = refused(await eve.call_tool("get_decision", {"escalation_id": "esc_" + "0" * 26}))
     assert foreign == absent
+
+
+async def test_an_ask_is_filed_under_its_mcp_session_whose_name_is_not_kept(
+    http: httpx.AsyncClient, desk: Desk, cast: Cast
+) -> None:
+    names = []
+    for _ in range(2):
+        name = (await http.post("/mcp", json=INITIALIZE)).headers["mcp-session-id"]
+        session = {"mcp-session-id": name, "mcp-protocol-version": "2025-06-18"}
+        await http.post(
+            "/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session
+        )
+        params = {"name": "check_triggers", "arguments": {"action": {"tool": "read_file"}}}
+        check = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+        for _ in range(2):
+            assert (await http.post("/mcp", json=check, headers=session)).status_code == 200
+        names.append(name)
+    async with desk.store.reading() as reader:
+        sessions = [one.session async for one in reader.asked_since(cast.ada.created_at)]
+    assert [sessions.count(one) for one in sessions] == [2, 2, 2, 2]
+    assert not set(names) & set(sessions)

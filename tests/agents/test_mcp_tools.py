@@ -22,14 +22,14 @@ from signoff.domain.decision import Answer
 from signoff.domain.errors import StoreUnavailable
 from signoff.domain.people import Agent
 
-READ_ONLY = {"check_triggers", "get_decision"}
+READ_ONLY = {"get_decision"}
 USES_UP = {"claim_approval", "cancel_request"}
 
 
 async def test_an_agent_finds_six_tools_that_say_what_they_do(server_for: ServerFor, cast: Cast) -> None:
     async with Client(server_for(cast.ada)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == READ_ONLY | USES_UP | {"request_approval", "report_outcome"}
+    assert set(tools) == READ_ONLY | USES_UP | {"check_triggers", "request_approval", "report_outcome"}
     for name, tool in tools.items():
         assert tool.description
         assert tool.title
@@ -61,6 +61,7 @@ async def test_an_agent_learns_what_the_policy_says(server_for: ServerFor, cast:
     assert wire["verdict"] == "escalate"
     assert [fired["trigger"] for fired in wire["triggers"]] == ["large-wire"]
     assert wire["triggers"][0]["explanation"] == "12500 to DE"
+    assert wire["triggers"][0]["values"] == {"action.arguments.amount": 12500}
     assert wire["queue"] == "payments"
     assert wire["urgency"] == "high"
     assert (deny["verdict"], allow["verdict"]) == ("deny", "allow")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.agents.conftest import ask, given, read, refused
 
 from signoff.agents import mcp_tools
 from signoff.desk import request, wait
+from signoff.store.sqlite import open_snapshot
 
 INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
@@ -101,6 +103,7 @@ async def test_a_server_that_is_told_to_end_does_not_wait_for_one_more_line(tmp_
     driver.write_text(
         """
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 import anyio
 from signoff.agents.mcp_server import serve_stdio
 
@@ -139,6 +142,7 @@ async def test_an_agent_whose_house_cannot_be_opened_is_told_to_stop(
     driver.write_text(
         f"""
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 import anyio
 from signoff.agents.mcp_server import serve_stdio
@@ -179,3 +183,16 @@ async def test_only_what_stdio_needs_is_loaded() -> None:
 def test_the_tools_announce_the_limits_of_the_desk() -> None:
     assert mcp_tools.MAX_WAIT_S == wait.MAX_WAIT_S
     assert mcp_tools.MAX_KEY_CHARS == request.MAX_KEY_CHARS
+
+
+async def test_each_process_is_an_agent_session_of_its_own(tmp_path: Path) -> None:
+    check = {"action": {"tool": "read_file", "arguments": {}}}
+    with anyio.fail_after(40):
+        for _ in range(2):
+            async with Client(_server(tmp_path)) as client:
+                for _ in range(2):
+                    given(await client.call_tool("check_triggers", check))
+    async with open_snapshot(tmp_path / "data" / "signoff.db") as reader:
+        sessions = [one.session async for one in reader.asked_since(datetime(2026, 1, 1, tzinfo=UTC))]
+    assert [sessions.count(one) for one in sessions] == [2, 2, 2, 2]
+    assert all(one.startswith("ses_") for one in sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from signoff.config import (
-    NESTED,
+    GROUPS,
     Config,
     ConfigInvalid,
     Home,
@@ -33,22 +34,22 @@ def test_the_file_of_a_new_home_changes_nothing() -> None:
 
 
 def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
-    # Comments have a space after the #, keys have none; those of a map are indented by two.
-    lines = [
-        line[1:]
-        for line in default_settings().split("\n")
-        if line.startswith("#") and (line[1:2] != " " or (line.startswith("#  ") and "# " not in line[2:]))
+    # Comments have a space after the #, keys have none.
+    lines = [line[1:] for line in default_settings().split("\n") if line.startswith("#") and line[1:2] != " "]
+    nested = [
+        line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
     ]
-    keys = yaml.safe_load("\n".join(lines))
+    keys = yaml.safe_load("\n".join(line for line in lines if line.removesuffix(":") not in GROUPS))
 
-    assert set(keys) == set(Settings.model_fields)
-    for name, model in NESTED.items():
-        assert set(keys[name]) == set(model.model_fields)
-    assert read("\n".join(lines)) == Settings()
+    assert set(keys) | set(GROUPS) == set(Settings.model_fields)
+    inner = [name for model in GROUPS.values() for name in model.model_fields]
+    assert sorted(yaml.safe_load("\n".join(nested))) == sorted(inner)
+    uncommented = [line[1:] for line in default_settings().split("\n") if line[1:] in (*lines, *nested)]
+    assert read("\n".join(uncommented)) == Settings()
 
 
 def test_every_key_says_what_it_is() -> None:
-    models: list[type[BaseModel]] = [Settings, *NESTED.values()]
+    models: list[type[BaseModel]] = [Settings, *GROUPS.values()]
     for model in models:
         assert all(field.description for field in model.model_fields.values())
 
@@ -69,7 +70,7 @@ def test_every_key_says_what_it_is() -> None:
         ),
         (
             "anchors:\n  - {kind: http, url: 'https://a.example', metod: PUT}",
-            "signoff.yaml:2:43: there is no key anchors.0.metod - did you mean 'method'?",
+            "signoff.yaml:2:44: there is no key anchors.0.metod - did you mean 'method'?",
         ),
         (
             "anchors: [{kind: http, url: 'http://a.example'}]",
@@ -162,3 +163,17 @@ def test_a_command_line_option_wins_over_the_file(home: Home) -> None:
 
     assert load_config(home).settings.port == 9000
     assert load_config(home, port=9001, host=None).settings.port == 9001
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("0s", timedelta(0)), ("7d", timedelta(days=7)), ("365d", timedelta(days=365))]
+)
+def test_what_agents_ask_is_kept_as_long_as_the_settings_say(given: str, kept: timedelta) -> None:
+    assert read(f"checks:\n  keep_documents_for: {given}\n").checks.keep_documents_for == kept
+
+
+@pytest.mark.parametrize("given", ["0", "366d", "1.5h", "true", "-1d"])
+def test_a_time_to_keep_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        read(f"checks:\n  keep_documents_for: {given}\n")
+    assert "checks.keep_documents_for" in str(refused.value)

@@ -13,7 +13,7 @@ from signoff.agents.mcp_server import build_mcp_server
 from signoff.audit.keys import create_keys
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.cli import signoff as signoff_command
-from signoff.config import ANCHORS, NESTED, Settings
+from signoff.config import ANCHORS, GROUPS, Settings
 from signoff.desk.desk import Desk
 from signoff.domain.action import action_digest
 from signoff.domain.errors import SignoffError
@@ -80,8 +80,8 @@ def test_the_receipt_snippet_accepts_the_approved_call_and_no_other(tmp_path: Pa
 
 
 def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
-    known = {f"{map_}.{name}" for map_, inner in NESTED.items() for name in inner.model_fields}
-    known |= {name for name in Settings.model_fields if name not in NESTED}
+    known = {f"{group}.{name}" for group, model in GROUPS.items() for name in model.model_fields}
+    known |= set(Settings.model_fields) - set(GROUPS)
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     table = text.partition("| setting |")[2]
 

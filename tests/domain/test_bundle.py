@@ -125,5 +125,7 @@ def test_nothing_that_was_sent_is_left_out() -> None:
         "alternatives": [{"tool": "wait", "why_not": "too late"}],
         "risk": {"reversible": False, "blast_radius": "one customer", "more": 1},
         "attachments": [{"name": "n", "media_type": "text/plain", "data": ""}],
+        "wants_human": "The customer threatens to sue.",
+        "session_id": "chat-7",
     }
     assert read_material(given).as_json() == given

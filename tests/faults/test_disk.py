@@ -15,6 +15,7 @@ from tests.conftest import POLICY
 from tests.promises import promise
 
 from signoff.audit.keys import CheckpointSigner, create_keys
+from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import look
@@ -105,3 +106,37 @@ async def test_a_disk_that_became_read_only_is_said_so_and_nothing_is_lost(
     assert run("mount", "-o", "remount,rw", str(small_disk))
     async with open_store(path, log="signoff.example/test", clock=clock, new_id=new_id):
         pass
+
+
+@promise("fail-closed", "nothing-lost")
+async def test_on_a_full_disk_a_check_that_a_policy_counts_is_refused_and_the_count_stays_exact(
+    small_disk: Path, tmp_path: Path, clock: HandClock
+) -> None:
+    counting = "version: 1\nsignals:\n  n: {count: true, over: 1h}\ntriggers:\n  - {id: many, when: signals.n > 100000, then: deny}\n"
+    (tmp_path / "policy.yaml").write_text(counting, encoding="utf-8")
+    keys = create_keys(tmp_path / "keys")
+    settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0)
+    async with open_store(small_disk / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+        desk = Desk(
+            store, PolicyFile(tmp_path / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
+        )
+        ada, _ = await add_agent(desk, "Ada", owner=None)
+        await check_triggers(desk, ada, WIRE, Material())
+        with (small_disk / "ballast").open("ab", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        answered = 1
+        noise = Material(state=os.urandom(60_000).hex())
+        with suppress(StoreUnavailable):
+            while True:  # until what SQLite had set aside is used up
+                await check_triggers(desk, ada, WIRE, noise)
+                answered += 1
+        with pytest.raises(StoreUnavailable) as refused:
+            await check_triggers(desk, ada, WIRE, noise)
+        assert "disk" in refused.value.message
+        (small_disk / "ballast").unlink()
+        await check_triggers(desk, ada, WIRE, Material())
+        async with store.reading() as reader:
+            asked = [one async for one in reader.asked_since(clock.now())]
+        assert asked[-1].history == {"n": answered + 1}
+        assert len(asked) == answered + 1

@@ -38,7 +38,10 @@ async def test_the_first_screen_says_what_why_and_how_long(
 
     assert "Let Ada run wire_transfer ?" in said
     assert "Ada may run wire_transfer once , within 10 min, with exactly the arguments below" in said
-    assert "Why it was stopped Wire above 10,000 12000 to FR" in said
+    assert (
+        "Why it was stopped Wire above 10,000 12000 to FR What the rule read action.arguments.amount 12000"
+        in said
+    )
     assert "30 min until 23 Nov 2026, 21:01:05 UTC ; then it expires and nothing runs" in said
     assert "The agent says (its claim, not checked) Pay the invoice" in said
     assert said.index("Time left") < said.index("The action") < said.index("What the agent wrote")
@@ -417,6 +420,8 @@ FULL: dict[str, Any] = {
     "subject": {"id": "c1", "name": "4711-secret"},
     "confidence": 0.4711,
     "confidence_source": "other",
+    "wants_human": "4711-secret",
+    "session_id": "4711-secret",
     "risk": {"reversible": False, "blast_radius": "4711-secret"},
     "alternatives": [{"tool": "t", "arguments": {"a": "4711-secret"}, "why_not": "4711-secret"}],
     "reasoning": [
@@ -438,9 +443,24 @@ FULL: dict[str, Any] = {
 }
 
 
+async def test_why_the_agent_wants_a_person_stands_on_the_page_as_the_agents_words(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    wanted = {"wants_human": "<b>The customer</b> threatens to sue.", "session_id": "chat-7"}
+    case = await ask(desk, cast.ada, material=wanted)
+    omar = await signed_in("Omar")
+
+    page = await omar.get(f"/cases/{case}")
+
+    material = page.text.partition('id="material"')[2].partition("</section>\n")[0]
+    assert "Why it wants a person, in its words" in material
+    assert "&lt;b&gt;The customer&lt;/b&gt; threatens to sue." in page.text
+    assert "chat-7" in text_of(page.text)
+
+
 @pytest.mark.parametrize(
     "path",
-    ["subject", "subject.name", "confidence", "confidence_source", "risk", "risk.blast_radius", "alternatives",
+    ["subject", "subject.name", "confidence", "confidence_source", "wants_human", "session_id", "risk", "risk.blast_radius", "alternatives",
      "alternatives[*]", "alternatives[*].arguments", "reasoning", "reasoning[*]", "reasoning[*].text",
      "reasoning[*].arguments", "reasoning[*].result", "reasoning[*].ms", "reasoning[*].at", "reasoning[*].tool",
      "reasoning[*].kind", "messages", "messages[*]", "messages[*].role", "messages[*].content",

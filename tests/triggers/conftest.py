@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from signoff.domain.verdict import Verdict
-from signoff.triggers.evaluate import Facts, evaluate
+from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import load_policy
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)

@@ -1,15 +1,18 @@
 """Properties of combining that hold for every policy and every input."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signoff.domain.people import ASSURANCES
 from signoff.domain.verdict import URGENCIES, Verdict
-from signoff.triggers.evaluate import STRICTNESS, Facts, evaluate
+from signoff.triggers.evaluate import STRICTNESS, evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy, load_policy
 
 CONDITIONS = [
@@ -139,3 +142,15 @@ def test_no_reason_carries_what_the_agent_sent(
     given = verdict(load(some), {**arguments, "s": "marker-3f9a"}, bundle)
 
     assert all("marker-3f9a" not in fired.reason for fired in (*given.fired, *given.shadow))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [({"amount": 900}, "escalate"), ({"amount": 1}, "deny"), ({}, "deny"), ({"amount": "much"}, "deny")],
+)
+def test_what_cannot_be_evaluated_never_loosens_a_default_of_deny(
+    ask: Callable[..., Verdict], arguments: dict[str, Any], outcome: str
+) -> None:
+    rule = "  - {id: large, when: action.arguments.amount > 500, then: escalate}"
+
+    assert ask(rule, arguments, head="defaults: {unmatched: deny}").outcome == outcome

@@ -8,7 +8,8 @@ import pytest
 
 from signoff.domain.verdict import Requirement, Verdict
 from signoff.triggers.compile import MAX_PLANS, Glob, index_rules
-from signoff.triggers.evaluate import Facts, evaluate
+from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import load_policy
 
 Ask = Callable[..., Verdict]

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,20 @@ def test_a_file_that_changes_while_it_is_read_waits_for_the_next_call(
     monkeypatch.undo()
 
     assert [trigger.id for trigger in file.current().policy.triggers] == ["second"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who has a file open")
+def test_a_file_that_is_still_being_written_waits_though_its_first_half_is_a_policy(path: Path) -> None:
+    file = PolicyFile(path)
+    with path.open("w", encoding="utf-8") as writing:
+        writing.write("version: 1\ntriggers: [{id: half, then: allow}]\n")
+        writing.flush()
+
+        assert [trigger.id for trigger in file.current().policy.triggers] == ["first"]
+        assert "still being written" in str(file.problem)
+
+    assert [trigger.id for trigger in file.current().policy.triggers] == ["half"]
+    assert file.problem is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"version: 1\ntriggers: [", b"x" * 300_000, None])

@@ -49,6 +49,12 @@ class FiredTrigger(_Told):
     category: str
     explanation: str = Field(description="Why it fired, with the values that mattered.")
     reason: str = Field(description="`matched`, `missing <field>` (send that field), or `error: <what>`.")
+    values: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the rule read, by path: `action.arguments.amount`, `signals.<name>` (computed by signoff),"
+        " `has(<path>)`. Long texts are cut, secrets masked; `[hidden by policy]` stands for what a policy keeps from"
+        " people. Not listed: what you did not send.",
+    )
 
 
 class Required(_Told):
@@ -177,7 +183,7 @@ def check_told(checked: Checked) -> Check:
     asks = verdict.outcome == "escalate"
     return Check(
         verdict=verdict.outcome,
-        triggers=tuple(FiredTrigger.model_validate(fired.as_json()) for fired in verdict.fired),
+        triggers=tuple(FiredTrigger.model_validate(fired) for fired in checked.fired),
         urgency=verdict.urgency,
         queue=verdict.queue,
         required=Required.model_validate(verdict.require.as_json()) if asks else None,

@@ -17,7 +17,10 @@ exact tool and arguments, and with what you know: `confidence`, `subject`, `mess
    - `allow`: run it.
    - `deny`: do not run it. Say so, or find another way.
    - `escalate`: go on with 2.
-   Where you are unsure, go on with 2 whatever the policy says.
+   Where you are unsure, go on with 2 whatever the policy says. Set `wants_human` in the bundle, here and in 2, \
+when you yourself want a person to look: you were asked for one, the user is in distress or threatens, instructions \
+contradict each other, or you cannot judge what this would do. Say why in a sentence or two; leave it out otherwise.
+   Send the same `session_id` in every bundle of one conversation, so that what belongs together is counted together.
 
 2. Ask. Call `request_approval` with the same action and everything a person needs who has not seen this \
 conversation: your reasoning, the conversation, the state, alternatives, what can go wrong. Set `summary` to one \

@@ -5,6 +5,7 @@ Importing this module imports the desk and all below it, which the first answers
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,8 @@ class Door:
 
     desk: Desk
     identify: Identify
+    session: str | None = None
+    """The agent session where the transport has one for the whole process, as stdio has."""
     listening: Listening = field(default_factory=Listening)
 
     async def call_tool(self, request: Request, params: CallToolRequestParams) -> CallToolResult:
@@ -67,7 +70,14 @@ class Door:
 
         try:
             agent = await self.identify(request)
-            made = await call(self.desk, agent, tool, arguments=params.arguments or {}, tick=tick)
+            made = await call(
+                self.desk,
+                agent,
+                tool,
+                arguments=params.arguments or {},
+                tick=tick,
+                session=_agent_session(request) or self.session,
+            )
         except Exception as error:  # noqa: BLE001 -- the door: what nobody foresaw is logged and told as such
             return tool_error(error, tool=tool.name)
         return CallToolResult(
@@ -134,3 +144,9 @@ def _session(request: Request) -> str:
     """Return which MCP session a request belongs to; over stdio there is one, and it has no name."""
     headers = getattr(request.request, "headers", None) or {}
     return str(headers.get("mcp-session-id", ""))
+
+
+def _agent_session(request: Request) -> str | None:
+    """Return the agent session that an MCP session stands for; its own name opens it, so only a digest is kept."""
+    name = _session(request)
+    return f"ses_{hashlib.sha256(name.encode()).hexdigest()[:32]}" if name else None

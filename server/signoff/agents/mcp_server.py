@@ -12,10 +12,12 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import secrets
 import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -42,6 +44,7 @@ from mcp.types import (
     PromptMessage,
     TextContent,
 )
+from mcp.types import Tool as ToolDefinition
 from pydantic import ValidationError
 
 from signoff import __version__
@@ -193,7 +196,8 @@ class _House:
                     raise Forbidden("This agent is no longer known here. Stop, and tell the user.")
                 return known
 
-            self._door = module.Door(desk, identify)
+            # One process serves one agent over one pipe: that is its session.
+            self._door = module.Door(desk, identify, session=f"ses_{secrets.token_hex(16)}")
             self._opened.set()
             await self._closed.wait()
 
@@ -235,12 +239,24 @@ def _server(door: Callable[[], Awaitable[Door]]) -> Server[Subscribers]:
         on_subscriptions_listen=behind(lambda it: it.listen),
         on_completion=behind(lambda it: it.complete),
     )
+    server.get_tool_input_schema = _input_schema
     server.middleware.append(_translate_errors)
     return server
 
 
 async def _list_tools(_request: Request, _params: PaginatedRequestParams | None) -> ListToolsResult:
-    return ListToolsResult(tools=[tool.definition() for tool in TOOLS])
+    return ListToolsResult(tools=_definitions())
+
+
+@cache
+def _definitions() -> list[ToolDefinition]:
+    """Return what every client is told; making it takes 30 ms."""
+    return [tool.definition() for tool in TOOLS]
+
+
+def _input_schema(name: str) -> dict[str, Any] | None:
+    """Return a tool's schema; over HTTP the SDK would list all tools at each call to find it."""
+    return next((tool.input_schema for tool in _definitions() if tool.name == name), None)
 
 
 async def _list_prompts(_request: Request, _params: PaginatedRequestParams | None) -> ListPromptsResult:

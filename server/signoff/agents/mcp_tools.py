@@ -190,7 +190,8 @@ TOOLS: tuple[Tool, ...] = (
         description=(
             "Ask whether an action needs a person's approval. Call it before every action that changes something"
             " outside this conversation (money, data, messages, bookings, permissions), with the exact tool and"
-            " arguments you are about to use. Nothing is stored and nobody is disturbed.\n"
+            " arguments you are about to use. The check is recorded, because policies count what was asked; nobody is"
+            " disturbed.\n"
             "verdict `allow`: run it. `escalate`: do not run it; call request_approval with the same action."
             " `deny`: do not run it at all; tell the user or choose another way. A trigger whose reason is"
             " `missing <field>` fired because you did not send that field."
@@ -198,7 +199,7 @@ TOOLS: tuple[Tool, ...] = (
         takes=CheckTriggers,
         gives=Check,
         annotations=ToolAnnotations(
-            read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False
+            read_only_hint=False, idempotent_hint=False, destructive_hint=False, open_world_hint=False
         ),
     ),
     Tool(

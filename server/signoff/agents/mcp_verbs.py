@@ -42,9 +42,12 @@ Tick = Callable[[float], Awaitable[None]]
 
 
 async def call(
-    desk: Desk, agent: Agent, tool: Tool, *, arguments: dict[str, Any], tick: Tick
+    desk: Desk, agent: Agent, tool: Tool, *, arguments: dict[str, Any], tick: Tick, session: str | None = None
 ) -> dict[str, Any]:
     """Read a tool's arguments, do what it does, and return its structured content.
+
+    Args:
+        session: The agent session, None where the transport has none.
 
     Raises:
         InvalidRequest: Names the argument at fault, never its value.
@@ -54,15 +57,17 @@ async def call(
         given = tool.takes.model_validate(arguments)
     except ValidationError as error:
         raise invalid_arguments(error) from None
-    return (await _done(desk, agent, given, tick)).as_json()
+    return (await _done(desk, agent, given, tick, session)).as_json()
 
 
-async def _done(desk: Desk, agent: Agent, given: Any, tick: Tick) -> Check | Case | Claim | Ended:
+async def _done(
+    desk: Desk, agent: Agent, given: Any, tick: Tick, session: str | None
+) -> Check | Case | Claim | Ended:
     match given:
         case CheckTriggers():
-            return check_told(await check_triggers(desk, agent, given.action, given.bundle))
+            return check_told(await check_triggers(desk, agent, given.action, given.bundle, session=session))
         case RequestApproval():
-            return await _request_approval(desk, agent, given, tick)
+            return await _request_approval(desk, agent, given, tick, session)
         case GetDecision():
             return await _get_decision(desk, agent, given, tick)
         case ClaimApproval():
@@ -93,7 +98,9 @@ async def _done(desk: Desk, agent: Agent, given: Any, tick: Tick) -> Check | Cas
             raise TypeError(type(given).__name__)
 
 
-async def _request_approval(desk: Desk, agent: Agent, given: RequestApproval, tick: Tick) -> Case:
+async def _request_approval(
+    desk: Desk, agent: Agent, given: RequestApproval, tick: Tick, session: str | None
+) -> Case:
     answer = await request_approval(
         desk,
         agent,
@@ -102,6 +109,7 @@ async def _request_approval(desk: Desk, agent: Agent, given: RequestApproval, ti
         response_schema=given.response_schema,
         urgency=given.urgency,
         idempotency_key=given.idempotency_key,
+        session=session,
     )
     if given.wait_s and answer.status == "pending":
         try:

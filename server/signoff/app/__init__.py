@@ -14,6 +14,7 @@ from signoff.app.opening import (
     local_user,
     only_error,
     open_desk,
+    read_database,
     sqlite_settings,
     verify_database,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "only_error",
     "open_desk",
     "publish",
+    "read_database",
     "serve",
     "sqlite_settings",
     "verify_database",

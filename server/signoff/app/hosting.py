@@ -21,8 +21,8 @@ from signoff.audit.checkpoint import parse_checkpoint, parse_note
 from signoff.config import Config, Home
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
+from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
-from signoff.desk.policies import note_current_policy
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")

@@ -16,10 +16,11 @@ from signoff.audit.report import Report
 from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
 from signoff.config import Config, Home, check_policy_kept
+from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.follow import MOST_COSIGNATURES, compare_footer
 from signoff.desk.people import add_person, list_people
-from signoff.desk.policies import note_current_policy
+from signoff.desk.record import CheckSettings
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
@@ -60,9 +61,10 @@ async def open_desk(
             )
             await _check_anchors(config.home, store, keys)
             await _check_places(config, desk)
-            await note_current_policy(desk)
-            await _add_first_person(desk)
-            yield desk
+            async with desk.recorder.running():
+                await note_current_policy(desk)
+                await _add_first_person(desk)
+                yield desk
     except BaseExceptionGroup as group:
         raise only_error(group) from None
 
@@ -96,6 +98,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
         public_audit=settings.audit.public,
+        checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
     )
 
 
@@ -226,3 +229,14 @@ async def verify_database(
     """
     async with open_snapshot(path) as reader:
         return await verify_log(LogSource(reader), keys, on_progress=on_progress, anchors=anchors)
+
+
+@asynccontextmanager
+async def read_database(path: Path) -> AsyncGenerator[Reader]:
+    """Open a database as it stands now, for reading only; nothing is written and no server is needed.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        yield reader

@@ -59,6 +59,7 @@ def _home(config: Config) -> tuple[bool, str]:
 
 async def _desk(config: Config) -> list[tuple[bool, str]]:
     from signoff.app import open_desk, sqlite_settings
+    from signoff.desk.history_known import history_told
 
     async with open_desk(config) as desk:
         made = [(True, _database(sqlite_settings(desk)))]
@@ -84,6 +85,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
         made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
+        made += [(True, text) for text in await history_told(desk)]
     return made
 
 

@@ -1,4 +1,4 @@
-"""The policy file, checked before it counts, and the versions of it that counted."""
+"""The policy file: checked, tested, explained and tried on what happened, before it counts; and its earlier versions."""
 
 from __future__ import annotations
 
@@ -8,41 +8,53 @@ import click
 
 from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
 
-policy = Commands("policy", help="The triggers: check a policy file, get an earlier one back.")
+policy = Commands(
+    "policy",
+    help="The triggers: check, test, explain and replay a policy file, or get an earlier one back.",
+    found_in={
+        "check": "signoff.cli.policy_check",
+        "test": "signoff.cli.policy_test",
+        "explain": "signoff.cli.policy_explain",
+        "replay": "signoff.cli.policy_replay",
+        "schema": "signoff.cli.policy_check",
+    },
+)
 
 
-@policy.command("check")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
-@click.option("--current", is_flag=True, help="Check the policy of the home instead of FILE.")
+def no_starter(name: str) -> str:
+    """Return what to say to somebody who named a starter policy that there is not."""
+    from signoff.triggers.fields import meant
+    from signoff.triggers.starters import STARTERS
+
+    near = meant(name, STARTERS) or "."
+    return f"There is no starter policy '{name[:60]}'{near} There are {', '.join(STARTERS)}."
+
+
+@policy.command("starters")
+@click.argument("name", required=False)
+@click.option("--cases", is_flag=True, help="Print the table tests of NAME instead: policy.tests.yaml.")
 @with_home
-@examples("signoff policy check policy.yaml", "signoff policy check --current")
-def check(file: Path | None, current: bool, home: Path | None) -> None:
-    """Check a policy FILE and print every problem as file:line:column.
+@examples(
+    "signoff policy starters",
+    "signoff policy starters payments > policy.yaml",
+    "signoff policy starters payments --cases > policy.tests.yaml",
+)
+def starters(name: str | None, cases: bool, home: Path | None) -> None:
+    """List the policies to begin with, or print the one called NAME."""
+    from signoff.triggers.starters import STARTERS, starter_cases, starter_policy
 
-    Exit code 0: it can be used. 1: it has problems, and nothing would be decided by it.
-    """
-    from signoff.domain.errors import PolicyInvalid
-    from signoff.triggers.watch import PolicyFile
-
-    if (file is None) != current:
-        raise click.UsageError("Name one FILE, or --current.")
-    if file is None:
-        from signoff.config import check_policy_kept, create_home, find_home
-
-        found = find_home(home)
-        create_home(found)
-        check_policy_kept(found)
-        file = found.policy_file
-    try:
-        loaded = PolicyFile(file).current()
-    except PolicyInvalid as error:
-        for problem in error.problems:
-            click.echo(problem)
-        count = len(error.problems)
-        raise Failure(f"{file} has {count} problem{'s' if count != 1 else ''}.") from None
-    triggers = loaded.policy.triggers
-    shadow = sum(trigger.mode == "shadow" for trigger in triggers)
-    click.echo(f"{file}: {len(triggers)} triggers ({shadow} in shadow mode), {loaded.digest}")
+    if name is None:
+        if cases:
+            raise click.UsageError("Name the starter whose cases you want.")
+        for known, what in STARTERS.items():
+            click.echo(f"{known:16}{what}")
+        click.echo(
+            "\nTo print one: signoff policy starters NAME. To begin with it: signoff init --starter NAME."
+        )
+        return
+    if name not in STARTERS:
+        raise BadInput(no_starter(name))
+    click.echo(starter_cases(name) if cases else starter_policy(name), nl=False)
 
 
 @policy.command("kept")

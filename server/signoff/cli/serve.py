@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from signoff.cli.commands import examples, run, with_home
+from signoff.cli.commands import BadInput, examples, run, with_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -25,24 +25,45 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--starter", metavar="NAME", help="The policy to begin with; `signoff policy starters` lists them."
+)
 @with_home
-@examples("signoff init", "signoff init --home ./signoff-home")
-def init(home: Path | None) -> None:
+@examples("signoff init", "signoff init --starter support", "signoff init --home ./signoff-home")
+def init(starter: str | None, home: Path | None) -> None:
     """Make a home: settings, policy, keys and database. What is there is left alone."""
-    from signoff.config import find_home, load_config
+    from signoff.cli.policy import no_starter
+    from signoff.config import create_home, find_home, load_config
+    from signoff.triggers.load import load_policy
+    from signoff.triggers.starters import STARTERS, starter_policy
 
     found = find_home(home)
     fresh = not found.database.exists()
+    if starter is not None:
+        if starter not in STARTERS:
+            raise BadInput(no_starter(starter))
+        if found.policy_file.exists() or not fresh:
+            raise BadInput(
+                f"{found.path} is a home already, and its policy is left alone."
+                f" To see another one: signoff policy starters {starter}"
+            )
+        load_policy(
+            starter_policy(starter), source=f"{starter}.yaml"
+        )  # says what it needs before anything is made
+        create_home(found, starter=starter)
     config = load_config(found)
     name = run(_init, config)
     click.echo(f"{'Made' if fresh else 'Found'} a home in {found.path}")
     click.echo(f"  settings  {found.config_file}")
     click.echo(f"  policy    {found.policy_file}")
+    if found.policy_cases.exists():
+        click.echo(f"  cases     {found.policy_cases}")
     click.echo(f"  keys      {found.keys}")
     click.echo(f"  database  {found.database}")
     click.echo(f"\nPeople: {name}. Next:\n")
     click.echo("  signoff serve                        pages, alerts, MCP over HTTP")
     click.echo("  signoff agents add NAME              a key for an agent")
+    click.echo("  signoff policy test POLICY           what the policy says, case by case")
     click.echo("  signoff people address YOU ADDRESS   alerts by mail, push or chat\n")
     click.echo("Claude Desktop (claude_desktop_config.json):\n")
     click.echo(_desktop_snippet(config, default=find_home(None).path))

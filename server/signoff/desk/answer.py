@@ -10,6 +10,7 @@ import orjson
 
 from signoff.desk.checkpoints import cover
 from signoff.desk.desk import Desk
+from signoff.desk.masks import fired_for_model
 from signoff.desk.moment import moment, settled
 from signoff.domain.action import Action
 from signoff.domain.clock import to_text
@@ -28,7 +29,8 @@ class Answer:
     verdict: str
     """`allow`, `escalate` or `deny`: what the policy said."""
     triggers: tuple[dict[str, Any], ...]
-    """The triggers that fired, each with `trigger`, `title`, `category`, `explanation`, `reason`."""
+    """The triggers that fired, each with `trigger`, `title`, `category`, `explanation`, `reason`,
+    `values`."""
     queue: str
     urgency: Urgency
     opened_at: datetime
@@ -95,8 +97,11 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
         status=case.status if released else "pending",
         verdict=verdict.get("outcome", "escalate"),
         triggers=tuple(
-            {name: fired[name] for name in ("trigger", "title", "category", "explanation", "reason")}
-            for fired in verdict.get("fired", ())
+            {
+                name: fired[name]
+                for name in ("trigger", "title", "category", "explanation", "reason", "values")
+            }
+            for fired in fired_for_model(verdict.get("fired", ()), desk.policy.current())
         ),
         queue=case.queue,
         urgency=case.urgency,

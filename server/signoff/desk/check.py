@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from typing import Any
 
+from signoff.desk.ask import Ask, kept
 from signoff.desk.desk import Desk
+from signoff.desk.history import windows
+from signoff.desk.masks import fired_for_model
+from signoff.desk.record import record_check
+from signoff.desk.recorder import Heard
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import Agent
 from signoff.domain.verdict import Verdict
-from signoff.triggers.evaluate import Facts, evaluate
+from signoff.store.unit import Unit
+from signoff.triggers.evaluate import evaluate
+from signoff.triggers.facts import Facts
+from signoff.triggers.load import LoadedPolicy
 
 _NEXT_STEP = {
     "allow": "No approval is needed. Run the action.",
@@ -25,32 +33,67 @@ class Checked:
     """What the policy says of an action that nobody has been asked about."""
 
     verdict: Verdict
+    fired: tuple[dict[str, Any], ...]
+    """The triggers that fired, as the agent may see them."""
     next_step: str
 
 
-async def check_triggers(desk: Desk, agent: Agent, action: Action, material: Material) -> Checked:
-    """Return the verdict on an action; nothing is stored and nobody is alerted.
+async def check_triggers(
+    desk: Desk, agent: Agent, action: Action, material: Material, *, session: str | None = None
+) -> Checked:
+    """Return the verdict on an action, and record that it was asked; nobody is alerted.
+
+    Where a history signal counts the action or judges it, the record is on disk before this returns; otherwise it is
+    written behind the answer.
+
+    Args:
+        session: The agent session; None where the transport has none.
 
     Raises:
         InvalidRequest: Input without one canonical form.
         LimitExceeded: Input over a limit.
         Forbidden: The agent is paused.
+        StoreUnavailable: A history signal needs the ask recorded, and it could not be.
     """
     check_not_paused(agent)
-    facts = facts_of(agent, action.checked(), material.checked(), now=desk.clock.now())
-    verdict = evaluate(desk.policy.current(), facts)
-    return Checked(verdict, _NEXT_STEP[verdict.outcome])
+    ask = Ask.of(agent, action, material, session=session)
+    policy = desk.policy.current()
+    if policy.needs_history(action.tool):
+        verdict = await _judged(desk, ask, policy)
+    else:
+        now = desk.clock.now()
+        verdict = evaluate(policy, ask.facts(now))
+        await desk.recorder.later(Heard(ask, policy, verdict, now))
+    return _told(policy, verdict)
 
 
-def facts_of(agent: Agent, action: Action, material: Material, *, now: datetime) -> Facts:
-    """Return what a policy is evaluated over."""
-    return Facts(
-        action=action.model_dump(mode="json", exclude_none=True),
-        bundle=material.as_json(),
-        agent={"id": agent.id, "name": agent.name, "owner": agent.owner},
-        session={},
-        now=now,
-    )
+def judge(policy: LoadedPolicy, facts: Facts) -> Checked:
+    """Return what a policy says of an action, as its agent would be told; nothing is recorded."""
+    return _told(policy, evaluate(policy, facts))
+
+
+def _told(policy: LoadedPolicy, verdict: Verdict) -> Checked:
+    fired = fired_for_model([one.as_json() for one in verdict.fired], policy)
+    return Checked(verdict, tuple(fired), _NEXT_STEP[verdict.outcome])
+
+
+async def _judged(desk: Desk, ask: Ask, policy: LoadedPolicy) -> Verdict:
+    """Evaluate over the history and record, in one unit of work: no other ask comes between."""
+    what = kept(ask.facts(desk.clock.now()), document=desk.settings.checks.keeps_documents)
+
+    async def judge(unit: Unit) -> Verdict:
+        facts = ask.facts(await unit.history.now())
+        facts = replace(facts, history=await windows(unit, policy, facts, ask.digest))
+        verdict = evaluate(policy, facts)
+        await record_check(
+            unit, ask, verdict, facts=facts, policy=policy, what=what, audit=desk.settings.checks.audit
+        )
+        return verdict
+
+    verdict = await desk.store.write(judge)
+    if any(one.reason.startswith("missing signals.") for one in verdict.fired):
+        desk.recorder.wake()  # a series may still be filling
+    return verdict
 
 
 def check_not_paused(agent: Agent) -> None:

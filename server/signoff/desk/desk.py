@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Literal
 
 from signoff.audit.keys import CheckpointSigner, Keys
+from signoff.desk.record import CheckSettings
+from signoff.desk.recorder import Recorder
 from signoff.desk.tries import Tries
 from signoff.domain.clock import Clock
 from signoff.domain.ids import NewId
@@ -34,6 +36,7 @@ class DeskSettings:
     public_audit: PublicAudit = "checkpoints"
     lease_s: int = 60
     """How long a worker may take to send an alert before another may try."""
+    checks: CheckSettings = field(default_factory=CheckSettings)
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,8 @@ class Desk:
     new_id: NewId
     settings: DeskSettings
     tries: Tries = field(default_factory=Tries)
+    recorder: Recorder = field(init=False)
+    """Writes checks down behind the answer; runs where `app/` starts it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recorder", Recorder(self.store, self.policy, self.settings.checks))

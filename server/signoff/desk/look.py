@@ -11,7 +11,7 @@ import orjson
 
 from signoff.desk.answer import Answer, tell
 from signoff.desk.desk import Desk
-from signoff.desk.masks import masked
+from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
 from signoff.desk.wait import own_case
 from signoff.domain.canonical import digest
@@ -145,8 +145,13 @@ async def view_of(
     whole: dict[str, Any] = {"action": {"tool": case.tool, "arguments": {}}}
     if raw is not None:
         whole = orjson.loads(raw)
-    masks = desk.policy.current().policy.masks_for(sign_in.person.roles)
+    policy = desk.policy.current()
+    masks = policy.policy.masks_for(sign_in.person.roles)
     document, hidden = masked(whole, masks)
+    if "verdict" in document:
+        verdict = document["verdict"]
+        fired = masked_fired(verdict["fired"], masks, policy.signals)
+        document = {**document, "verdict": {**verdict, "fired": fired}}
     decisions = await reader.decisions(case.id)
     agreed = _agreed_arguments(case, decisions, whole["action"]["arguments"])
     shown, _ = masked({"action": {"arguments": agreed}}, masks)
@@ -236,7 +241,10 @@ async def agent_case(desk: Desk, agent: Agent, escalation_id: str) -> AgentCase:
     case = await own_case(desk, agent, escalation_id)
     async with desk.store.reading() as reader:
         raw = await reader.document(case.id)
-    return AgentCase({} if raw is None else orjson.loads(raw), await tell(desk, case))
+    document: dict[str, Any] = {} if raw is None else orjson.loads(raw)
+    if "verdict" in document:
+        document["verdict"]["fired"] = fired_for_model(document["verdict"]["fired"], desk.policy.current())
+    return AgentCase(document, await tell(desk, case))
 
 
 async def agent_cases(desk: Desk, agent: Agent) -> list[Escalation]:

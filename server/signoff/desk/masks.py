@@ -1,11 +1,14 @@
-"""Hide from a person what the policy's masks hide from all of their roles."""
+"""Hide from a person what the policy's masks hide from all of their roles, and from a model what they hide at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from signoff.domain.policy import Mask
+from signoff.triggers.fields import canonical_path, path_of
+from signoff.triggers.load import LoadedPolicy
+from signoff.triggers.signals.signal import Signal
 
 HIDDEN = "[hidden by policy]"
 
@@ -27,6 +30,52 @@ def masked(document: Any, masks: Iterable[Mask]) -> tuple[Any, tuple[str, ...]]:
     for mask in masks:
         document = _masked(document, mask.parts, "", hidden)
     return document, tuple(hidden)
+
+
+def masked_fired(
+    fired: Iterable[Mapping[str, Any]], masks: Sequence[Mask], signals: Mapping[str, Signal]
+) -> list[dict[str, Any]]:
+    """Return the records of triggers that fired without the values that some masks hide.
+
+    The value of a signal is hidden with the paths that its declaration names, and also where it is no longer declared:
+    nobody can then say what it was computed from. That a field was sent, `has(path)`, is not hidden; the page shows
+    a hidden field as one that is there.
+
+    Args:
+        fired: As `Fired.as_json` makes them; those of an older version have no values.
+        masks: What hides.
+        signals: Those that the policy declares now.
+    """
+    return [{**one, "values": _masked_values(one.get("values", {}), masks, signals)} for one in fired]
+
+
+def fired_for_model(fired: Iterable[Mapping[str, Any]], policy: LoadedPolicy) -> list[dict[str, Any]]:
+    """Return the records of triggers that fired as a model may see them.
+
+    A value that the policy hides from anybody is hidden from models: what they are told travels into transcripts and
+    logs that no role guards. The agent knows what it sent; the path says which of it mattered.
+    """
+    return masked_fired(fired, policy.policy.masks, policy.signals)
+
+
+def _masked_values(
+    values: Mapping[str, Any], masks: Sequence[Mask], signals: Mapping[str, Signal]
+) -> dict[str, Any]:
+    if not masks:
+        return dict(values)
+    return {path: HIDDEN if _is_masked(path, masks, signals) else value for path, value in values.items()}
+
+
+def _is_masked(text: str, masks: Sequence[Mask], signals: Mapping[str, Signal]) -> bool:
+    if text.startswith("has("):
+        return False
+    path = canonical_path(path_of(text))
+    if path[0] != "signals":
+        return any(mask.touches(path) for mask in masks)
+    declared = signals.get(path[1])
+    return declared is None or any(
+        mask.touches(canonical_path(used)) for mask in masks for used in declared.paths()
+    )
 
 
 def _masked(value: Any, parts: Sequence[str], path: str, hidden: list[str]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from signoff.desk.desk import Desk
 from signoff.domain.event import SYSTEM, Draft
 from signoff.store.unit import Unit
 from signoff.triggers.load import LoadedPolicy
@@ -13,14 +12,3 @@ async def note_policy(unit: Unit, policy: LoadedPolicy) -> None:
     if await unit.add_policy_version(policy.digest, policy.text):
         data = {"policy_digest": policy.digest, "triggers": len(policy.policy.triggers)}
         await unit.record(Draft("policy.loaded", unit.now, SYSTEM, data))
-
-
-async def note_current_policy(desk: Desk) -> LoadedPolicy:
-    """Keep the policy that counts now, and return it."""
-    policy = desk.policy.current()
-
-    async def note(unit: Unit) -> None:
-        await note_policy(unit, policy)
-
-    await desk.store.write(note)
-    return policy

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from signoff.desk.answer import Answer, tell
-from signoff.desk.check import check_not_paused, facts_of
+from signoff.desk.ask import Ask, kept
+from signoff.desk.check import check_not_paused
 from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
+from signoff.desk.history import windows
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
+from signoff.desk.record import record_request, take_up_check
 from signoff.desk.responses import check_response_schema
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
@@ -38,6 +41,7 @@ async def request_approval(
     response_schema: dict[str, Any] | None = None,
     urgency: Urgency | None = None,
     idempotency_key: str | None = None,
+    session: str | None = None,
 ) -> Answer:
     """Open a case, and return once it is on disk with its alerts.
 
@@ -48,6 +52,7 @@ async def request_approval(
         response_schema: JSON Schema (2020-12) that the person's response must satisfy.
         urgency: May raise what the policy says, never lower it.
         idempotency_key: The same key with the same input returns the same case.
+        session: The agent session; None where the transport has none.
 
     Raises:
         InvalidRequest: Input without one canonical form, or a schema that cannot be used.
@@ -58,8 +63,7 @@ async def request_approval(
             idempotency key finds it later.
     """
     check_not_paused(agent)
-    action.checked()
-    material.checked()
+    asking = Ask.of(agent, action, material, session=session)
     if response_schema is not None:
         check_response_schema(response_schema)
     check_key(idempotency_key)
@@ -72,12 +76,18 @@ async def request_approval(
         }
     )
     policy = desk.policy.current()
+    await desk.recorder.settle(asking)
+    what = kept(asking.facts(desk.clock.now()), document=desk.settings.checks.keeps_documents)
 
     async def open_case(unit: Unit) -> Escalation:
         first = await first_case(unit, agent, idempotency_key, verb="request", input_digest=input_digest)
         if first is not None:
             return first
-        verdict = _asked(evaluate(policy, facts_of(agent, action, material, now=unit.now)))
+        facts = asking.facts(await unit.history.now())
+        joined = await take_up_check(unit, asking, facts)
+        if policy.needs_history(action.tool):
+            facts = replace(facts, history=await windows(unit, policy, facts, asking.digest))
+        verdict = _asked(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
             _request(action, material, verdict, response_schema),
@@ -94,6 +104,7 @@ async def request_approval(
             desk, change, receipt_id=unit.new_id("dec"), seq=unit.next_seq, now=unit.now, by=None
         )
         case = await unit.apply(change)
+        await record_request(unit, asking, verdict, facts=facts, what=what, case=case, joined=joined)
         if idempotency_key is not None:
             await unit.keep_first_answer(
                 agent.id, idempotency_key, verb="request", input_digest=input_digest, escalation_id=case.id

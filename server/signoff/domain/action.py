@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from signoff.domain.canonical import canonical, check_value, digest
+from signoff.domain.canonical import canonical, check_value, digest, size_over
 from signoff.domain.characters import is_ambiguous
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
@@ -62,9 +62,9 @@ class Action(BaseModel):
         check_value(self.tool, field="action.tool")
         check_value(self.server, field="action.server")
         check_value(self.arguments, field="action.arguments")
-        size = len(canonical(self.arguments))
-        if size > MAX_ARGUMENTS_BYTES:
-            raise LimitExceeded("action.arguments", f"{MAX_ARGUMENTS_BYTES} bytes", f"{size} bytes")
+        too_large = size_over(self.arguments, MAX_ARGUMENTS_BYTES)
+        if too_large is not None:
+            raise LimitExceeded("action.arguments", f"{MAX_ARGUMENTS_BYTES} bytes", f"{too_large} bytes")
         return self
 
 

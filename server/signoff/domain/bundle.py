@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from signoff.domain.action import Action
-from signoff.domain.canonical import canonical, check_value, parse_json, short_key
+from signoff.domain.canonical import check_value, is_clean, is_surely_within, parse_json, short_key, size_over
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
 MAX_BUNDLE_BYTES = 2 * 1024 * 1024
@@ -191,10 +191,25 @@ class Material(_Part):
     state: Any = Field(default=None, description="The workflow's state as JSON.")
     subject: Subject | None = Field(default=None, description="Who this is about.")
     confidence: float | None = Field(default=None, ge=0, le=1, description="How sure you are, 0 to 1.")
-    confidence_source: Literal["logprob", "self_report", "ensemble", "other"] | None = None
+    confidence_source: Literal["logprob", "self_report", "ensemble", "other"] | None = Field(
+        default=None,
+        description="Where `confidence` comes from: token probabilities, your own estimate, several models, other.",
+    )
     alternatives: tuple[Alternative, ...] = Field(default=(), description="Other actions you considered.")
     risk: Risk | None = Field(default=None, description="What you know of reversibility and blast radius.")
     attachments: tuple[Attachment, ...] = ()
+    wants_human: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Why you yourself want a person to look at this, in your words; leave out if you do not.",
+    )
+    session_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Your own name of this conversation or run, the same in every call; it groups, it proves nothing.",
+    )
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form that is stored and shown; fields that were not sent are left out."""
@@ -226,11 +241,21 @@ class Material(_Part):
                     f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
                 )
         # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
+        if self._is_surely_fine():
+            return self
         _check_members(self, "bundle")
-        size = len(canonical(self.as_json()))
-        if size > MAX_BUNDLE_BYTES:
-            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{size} bytes")
+        too_large = size_over(self.as_json(), MAX_BUNDLE_BYTES)
+        if too_large is not None:
+            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{too_large} bytes")
         return self
+
+    def _is_surely_fine(self) -> bool:
+        """Say whether a look at everything at once finds it in order; where not, the slow way says what is wrong."""
+        try:
+            plain = self.model_dump(exclude_defaults=True)
+        except ValueError:  # nested too deeply
+            return False
+        return is_clean(plain) and is_surely_within(plain, MAX_BUNDLE_BYTES)
 
 
 def _check_members(value: Any, field: str) -> None:

@@ -67,7 +67,8 @@ def parse_json(data: bytes | str, *, field: str, envelope: int = 0) -> Any:
         ) from None
     except ValueError:  # an integer literal of thousands of digits
         raise LimitExceeded(field, "±2^53 for integers", "an integer of thousands of digits") from None
-    _check(value, field, -envelope)
+    if not is_clean(value, depth=-envelope):
+        _check(value, field, -envelope)
     return value
 
 
@@ -77,7 +78,35 @@ def check_value(value: Any, *, field: str) -> None:
     Raises:
         InvalidRequest: Names the member at fault, as a dotted path under `field`.
     """
-    _check(value, field, 0)
+    if not is_clean(value):
+        _check(value, field, 0)
+
+
+def is_clean(value: Any, *, depth: int = 0) -> bool:
+    """Say whether `check_value` would find nothing; several times as fast, for it names no places."""
+    return _is_clean(value, depth)
+
+
+def _is_clean(value: Any, depth: int) -> bool:
+    kind = type(value)
+    if kind is str:
+        return "\x00" not in value and (value.isascii() or _SURROGATE.search(value) is None)
+    if value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-MAX_INT <= value <= MAX_INT)
+    if kind is float:
+        return bool(abs(value) <= MAX_INT or _PLAIN_BELOW <= abs(value) < math.inf)
+    if depth >= MAX_DEPTH:
+        return False
+    if kind is dict:
+        for key, member in value.items():
+            if type(key) is not str or not _is_clean(key, 0) or not _is_clean(member, depth + 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(_is_clean(member, depth + 1) for member in value)
+    return False
 
 
 def _check(value: Any, field: str, depth: int) -> None:
@@ -137,6 +166,23 @@ def canonical(value: Any) -> bytes:
     if _plain(value):
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return rfc8785.dumps(value)
+
+
+def is_surely_within(value: Any, limit: int) -> bool:
+    """Say whether a value's canonical form is so far from a limit that it need not be made.
+
+    A number takes at most eight times the bytes there that orjson gives it (1e20 is written out), and nothing else
+    takes more.
+    """
+    return 8 * len(orjson.dumps(value)) <= limit
+
+
+def size_over(value: Any, limit: int) -> int | None:
+    """Return how many bytes a value's canonical form takes where that is over a limit, None where it is not."""
+    if is_surely_within(value, limit):
+        return None
+    size = len(canonical(value))
+    return size if size > limit else None
 
 
 def _plain(value: Any) -> bool:

@@ -25,7 +25,8 @@ MAX_APPROVALS = 10
 MAX_EXPRESSION_CHARS = 2000
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_MASK_PART = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*|\*)((?:\[\*\])*)")
+_PLAIN = r"[^\x00-\x1f\x7f]"
+_MASK_STEP = r"(?:[A-Za-z_][A-Za-z0-9_-]*|\*)(?:\[\*\])*"
 
 
 def _version(given: Any) -> Any:
@@ -78,7 +79,11 @@ def _alert_target(text: str) -> str:
 
 def _mask_path(text: str) -> str:
     parts = text.split(".")
-    if len(parts) < 2 or parts[0] not in ("action", "bundle") or not all(map(_MASK_PART.fullmatch, parts)):
+    if (
+        len(parts) < 2
+        or parts[0] not in ("action", "bundle")
+        or not all(re.fullmatch(_MASK_STEP, part) for part in parts)
+    ):
         raise ValueError(
             "write a path such as bundle.subject.iban or bundle.messages[*].content, "
             "starting with action. or bundle."
@@ -89,8 +94,15 @@ def _mask_path(text: str) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=MAX_DURATION))]
-Id = Annotated[str, Field(strict=True), AfterValidator(_id)]
-Line = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_line)]
+# What the validators above say of a text, for the schema that editors read (`triggers/schema.py`).
+Id = Annotated[
+    str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(_id)
+]
+Line = Annotated[
+    str,
+    Field(strict=True, max_length=200, json_schema_extra={"pattern": rf"^{_PLAIN}*\S{_PLAIN}*$"}),
+    AfterValidator(_line),
+]
 Expression = Annotated[str, Field(strict=True, min_length=1)]
 Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=200), AfterValidator(_pattern)]
 
@@ -107,20 +119,43 @@ class Defaults(_Part):
     on_error: Literal["escalate", "deny"] = "escalate"
     """How a trigger acts that cannot be evaluated; never `allow`."""
     approve_within: Duration = timedelta(minutes=30)
-    on_deadline: Annotated[Literal["expire", "next_tier"], AfterValidator(_on_deadline)] = "expire"
+    """How long people have; then the case expires, which is never an approval. 30m where it is not said."""
+    on_deadline: Annotated[
+        Literal["expire", "next_tier"],
+        Field(json_schema_extra={"enum": ["expire"]}),
+        AfterValidator(_on_deadline),
+    ] = "expire"
+    """What happens at the deadline; later tiers are alerted by their `after`."""
     approval_valid_for: Duration = timedelta(minutes=10)
+    """How long an approval can be used, once. 10m where it is not said."""
 
 
 class Mask(_Part):
     """One place in the action's arguments or the bundle, and the roles that do not see it."""
 
-    path: Annotated[str, Field(strict=True, max_length=300), AfterValidator(_mask_path)]
+    path: Annotated[
+        str,
+        Field(
+            strict=True,
+            max_length=300,
+            json_schema_extra={
+                "pattern": rf"^(?:bundle(?:\.{_MASK_STEP})+|action\.arguments(?:\.{_MASK_STEP})*)$"
+            },
+        ),
+        AfterValidator(_mask_path),
+    ]
+    """Such as `bundle.subject.iban` or `bundle.messages[*].content`."""
     hide_from: Annotated[tuple[Role, ...], Field(min_length=1)]
+    """Hidden from a person only if all of their roles stand here."""
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Return the path's steps, root first; `*` stands for every member or every item."""
         return tuple(self.path.replace("[*]", ".*").split("."))
+
+    def touches(self, path: tuple[str, ...]) -> bool:
+        """Say whether this mask hides the value at a path, part of it, or what it lies in."""
+        return all(step in ("*", own) for step, own in zip(self.parts, path, strict=False))
 
 
 class Tier(_Part):
@@ -129,7 +164,20 @@ class Tier(_Part):
     after: Duration | None = None
     """None in the first tier, which is alerted at once."""
     alert: Annotated[
-        tuple[Annotated[str, Field(strict=True), AfterValidator(_alert_target)], ...], Field(min_length=1)
+        tuple[
+            Annotated[
+                str,
+                Field(
+                    strict=True,
+                    json_schema_extra={
+                        "pattern": rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?)$"
+                    },
+                ),
+                AfterValidator(_alert_target),
+            ],
+            ...,
+        ],
+        Field(min_length=1),
     ]
     """`role:<role>` or `person:<name>`, one entry per target."""
 
@@ -138,16 +186,22 @@ class Queue(_Part):
     """Where escalations wait; one tier at least, in the order they are alerted."""
 
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    """The first is alerted at once, each later one `after` a time since the opening."""
 
 
 class Require(_Part):
     """What an approval must bring; what is left out is `Requirement`'s default."""
 
     role: Literal["operator", "supervisor"] = "operator"
+    """Who must decide, at least."""
     approvals: Annotated[StrictInt, Field(ge=1, le=MAX_APPROVALS)] = 1
+    """How many distinct people must approve."""
     assurance: Literal["client", "link", "session", "passkey"] = "link"
+    """How sure it must be who decided."""
     separation: StrictBool = False
+    """True: the person on whose behalf the agent runs cannot approve."""
     reason: StrictBool = False
+    """True: whoever decides must say why."""
 
     def as_requirement(self) -> Requirement:
         """Return the value that verdicts carry."""
@@ -158,35 +212,49 @@ class Trigger(_Part):
     """One rule: for which tools, when, and then what."""
 
     id: Id
+    """Names the trigger in verdicts, in the audit log and under `suppresses`."""
     title: Line | None = None
+    """What people read as the reason."""
     category: Category = "policy"
+    """What kind of reason it is; for people and reports, without effect on the verdict."""
     tools: Annotated[tuple[Pattern, ...], Field(min_length=1)] | None = None
     """Tool names, case-sensitive; `*` stands for any run of characters. None: every tool."""
     when: Expression | None = None
     """CEL; None: always."""
     then: Outcome
+    """The verdict where it fires; the strictest of all that fire holds."""
     queue: Id | None = None
+    """Where the case waits; `default` where no trigger names one."""
     urgency: Urgency = "normal"
     require: Require = Require()
+    """What an approval must bring."""
     explain: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_EXPRESSION_CHARS)] | None = None
+    """Why it fired, with values: `"{{action.arguments.amount}} to {{subject.id}}"`."""
     mode: Literal["enforce", "shadow"] = "enforce"
+    """`shadow`: evaluated and recorded, never acts."""
     suppresses: tuple[Id, ...] = ()
     """Only for `then: allow`: the ids of triggers that do not count where this one matches."""
     approve_within: Duration | None = None
+    """Instead of the default; the shortest of all that fire holds."""
     approval_valid_for: Duration | None = None
+    """Instead of the default; the shortest of all that fire holds."""
 
 
 class Policy(_Part):
     """A whole policy file."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)]
+    """Always 1."""
     defaults: Defaults = Defaults()
+    """What holds where a trigger says nothing."""
     masks: tuple[Mask, ...] = ()
+    """Who does not see what on the case page."""
     queues: dict[Id, Queue] = Field(default_factory=dict)
-    """By name. `queue_named` also knows `default`, which always exists."""
+    """By name; one called `default` always exists, and alerts every operator where it is not written here."""
     signals: dict[Id, dict[str, Any]] = Field(default_factory=dict)
     """By name: the kind and its options, checked where the kinds are known."""
     triggers: tuple[Trigger, ...] = ()
+    """Every trigger that fires counts; the strictest verdict wins."""
 
     def queue_named(self, name: str) -> Queue:
         """Return a queue; an unknown one, of a policy long replaced, is served like `default`."""

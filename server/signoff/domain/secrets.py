@@ -51,8 +51,26 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("signoff_key", re.compile(r"\bsgn_[A-Za-z0-9_-]{40,}")),
     ("bearer_token", re.compile(r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,}=*")),
 )
+_LETTERS: dict[str, tuple[str, ...]] = {
+    "private_key": ("PRIVATE KEY",),
+    "jwt": ("eyJ",),
+    "aws_access_key": ("AKIA", "ASIA"),
+    "github_token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    "gitlab_token": ("glpat-",),
+    "slack_token": ("xox",),
+    "stripe_key": ("sk_", "rk_"),
+    "anthropic_key": ("sk-ant-",),
+    "openai_key": ("sk-",),
+    "google_api_key": ("AIza",),
+    "signoff_key": ("sgn_",),
+    "bearer_token": ("earer ",),
+}
+"""What every secret of a kind holds one of; looking for it first is several times faster than the pattern."""
 _CARD = "[masked: card_number]"
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_MASKED = re.compile(r"\[masked: ([a-z_]+)\]")
+_FIRST_DIGITS = "3456"
+_VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 """Luhn: every second digit counts double, and a double of two digits as their sum."""
 _DIGITS = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,}(?![\d-])")
 """A run of digits, in groups or not, that may hold a card number among other numbers."""
@@ -67,6 +85,32 @@ def mask_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
     """
     found: list[str] = []
     return _mask(value, "", found.append), tuple(found)
+
+
+def secret_kinds(value: Any) -> frozenset[str]:
+    """Return which kinds of secrets `mask_secrets` would mask in a JSON value, such as `jwt` and `card_number`.
+
+    What an agent wrote as `[masked: …]` itself counts as well.
+    """
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.keys()
+            waiting += one.values()
+        elif isinstance(one, (list, tuple)):
+            waiting += one
+        else:
+            masked = _mask(one, "", lambda _: None)
+            if masked is not one:
+                found.update(_MASKED.findall(masked))
+    return frozenset(found)
+
+
+def holds_card_number(text: str) -> bool:
+    """Say whether a text holds what `mask_secrets` takes for a payment card's number."""
+    return any(_CARD in _mask_cards(run) for run in _DIGITS.finditer(text))
 
 
 def _mask(value: Any, path: str, note: Callable[[str], None]) -> Any:
@@ -100,6 +144,8 @@ def _mask_text(text: str) -> str:
         return text
     masked = text
     for kind, pattern in _PATTERNS:
+        if not any(letters in masked for letters in _LETTERS[kind]):
+            continue
         before = r"\1" if pattern.groups else ""
         masked = pattern.sub(f"{before}[masked: {kind}]", masked)
     masked = _DIGITS.sub(_mask_cards, masked)
@@ -123,6 +169,8 @@ def _mask_cards(run: re.Match[str]) -> str:
 
 def _card_end(pieces: list[str], start: int) -> int | None:
     """Return where a card number that starts with a group ends, None if none does."""
+    if pieces[start][0] not in _FIRST_DIGITS:
+        return None
     digits = ""
     for place in range(start, len(pieces), 2):
         # Cards are written in groups of three and more; the last may be shorter.
@@ -131,16 +179,19 @@ def _card_end(pieces: list[str], start: int) -> int | None:
         digits += pieces[place]
         if len(digits) > 19:
             return None
-        if _is_card(digits):
+        if len(digits) >= 13 and _is_card(digits):
             return place + 1
     return None
 
 
 def _is_card(text: str) -> bool:
     """Say whether digits are a payment card number: a known first digit, 13 to 19 long, Luhn's check digit."""
-    if len(text) > 37 or text[0] not in "3456":  # 19 digits and what separates them
+    if len(text) > 37 or text[0] not in _FIRST_DIGITS:  # 19 digits and what separates them
         return False
-    digits = [int(c) for c in text if c.isdigit()]
+    if text.isascii() and text.isdigit():
+        digits = text.encode().translate(_VALUES)
+    else:
+        digits = bytes(int(c) for c in text if c.isdigit())
     if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
         return False
-    return (sum(digits[-1::-2]) + sum(_DOUBLED[digit] for digit in digits[-2::-2])) % 10 == 0
+    return (sum(digits[-1::-2]) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0

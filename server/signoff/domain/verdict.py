@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -54,6 +55,9 @@ class Fired:
     reason: str
     """`matched`, `missing <field>`, or `error: <what>`."""
     urgency: Urgency
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What its condition read, by path (`action.arguments.amount`, `has(bundle.confidence)`): short plain JSON,
+    secrets masked, a long text cut with its length. Holds agent text."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that is stored and shown."""
@@ -65,6 +69,7 @@ class Fired:
             "explanation": self.explanation,
             "reason": self.reason,
             "urgency": self.urgency,
+            "values": dict(self.values),
         }
 
 

@@ -236,7 +236,7 @@ def _made(door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: P
 def _fired(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     verdict = document.get("verdict")
     fired = verdict.get("fired", []) if isinstance(verdict, dict) else []
-    return [one for one in fired if isinstance(one, dict)]
+    return [{**one, "rows": rows(one.get("values", {})) or []} for one in fired if isinstance(one, dict)]
 
 
 def _bundle(document: Mapping[str, Any]) -> Any:

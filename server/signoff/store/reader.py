@@ -11,11 +11,13 @@ from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
 from signoff.domain.alert import Alert
+from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Person, SignInSession
 from signoff.store import rows
+from signoff.store.history import Windows
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
@@ -27,6 +29,8 @@ class Reader:
     def __init__(self, connection: Any, queries: Any) -> None:
         self._connection = connection
         self._q = queries
+        self.windows = Windows(connection, queries)
+        """What was asked, and what is counted of it."""
 
     # The log
 
@@ -244,6 +248,13 @@ class Reader:
         """Return a sign-in session by its cookie's hash."""
         row = await self._q.sign_in(self._connection, token_hash=token_hash)
         return None if row is None else rows.sign_in(row)
+
+    def asked_since(self, since: datetime) -> AsyncGenerator[Asked]:
+        """Stream what agents asked from an instant on, in the order of time, one ask at a time.
+
+        For as many as there are; use a `snapshot`, or asks that are moved meanwhile come twice.
+        """
+        return self.windows.since(since)
 
     # The outbox
 

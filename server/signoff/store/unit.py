@@ -18,6 +18,7 @@ from signoff.domain.event import Draft, commitment
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent, Link, Person, SignInSession
 from signoff.store import rows
+from signoff.store.history import History
 from signoff.store.reader import Reader
 
 SALT_BYTES = 32
@@ -43,6 +44,7 @@ class Unit(Reader):
         self._batch = batch
         self.now = now
         self.new_id: Callable[[str], str] = lambda prefix: new_id(prefix, now)
+        self.history = History(connection, queries, now)
 
     @property
     def next_seq(self) -> int:
@@ -76,6 +78,8 @@ class Unit(Reader):
             )
             if moved is None:
                 raise Conflict("The case changed meanwhile. Read it again and retry.")
+            # Here and in no verb, so that none can forget it: what the policy counts stands as its case does.
+            await self.history.moved(case)
         if change.undoes is not None:
             await self._q.undo_decisions(self._connection, escalation_id=case.id, undone_at=to_text(self.now))
         if change.decision is not None:

@@ -1,5 +1,6 @@
 """The policy file and its verdicts: load it strictly, compile its CEL, evaluate it fail-closed.
 
 `load.py` reads the text (`document.py` the YAML, `expression.py` the CEL in it), `compile.py` indexes the
-triggers by tool, `evaluate.py` answers, `watch.py` follows the file on disk.
+triggers by tool, `facts.py` holds what they are evaluated over, `signals/` computes values for them, `evaluate.py`
+answers, `watch.py` follows the file on disk.
 """

@@ -6,62 +6,32 @@ trigger fire, and nothing that an agent sends can make an allow trigger allow by
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from signoff.domain.people import strictest_assurance, strictest_role
 from signoff.domain.policy import DEFAULT_QUEUE, Defaults, Trigger
-from signoff.domain.secrets import mask_secrets
 from signoff.domain.verdict import URGENCIES, Fired, Outcome, Requirement, Verdict
-from signoff.triggers.compile import Index, Rule
-from signoff.triggers.engine import Context
-from signoff.triggers.expression import Expression, canonical_path
-from signoff.triggers.fields import Path, is_free_json
+from signoff.triggers.compile import Index, Plan
+from signoff.triggers.cost import affordable
+from signoff.triggers.explain import explanations, values_of
+from signoff.triggers.expression import Expression
+from signoff.triggers.facts import Facts
+from signoff.triggers.failure import failure
 from signoff.triggers.load import LoadedPolicy
+from signoff.triggers.reading import Reading, Source, read
+from signoff.triggers.values import MAX_EXPLAINED
 
 MATCHED = "matched"
-MAX_EXPLANATION_CHARS = 500
-MAX_VALUES = 10_000
-"""Values (items, members, texts, numbers) below one path that rules read; converting them costs about 20 ms."""
-MAX_NUMBER = (
-    1e60  # far above any amount; products of five stay finite, so no NaN arises from what an agent sends
-)
-MAX_BODY_CHARS = 50_000_000
-"""Characters that a comprehension may read: items times the length of what it reads again for each."""
+NEITHER = "error: the condition gives neither true nor false"
+TOO_DEAR = "error: what the conditions read is too much to go through"
+BUDGET_NS = 31_000_000
+"""What one evaluation may cost by the sizes of what is sent, as estimated (`cost.py`). Beside it stand the fixed cost
+of the rules for one tool, which is limited at load, and the explanations; together less than 50 ms."""
 
 STRICTNESS: tuple[Outcome, ...] = ("allow", "escalate", "deny")
-_UNDEFINED = re.compile(r"'(__[vh]\d+)'")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a policy is evaluated over: plain JSON values, and the one time of the unit of work."""
-
-    action: Mapping[str, Any]
-    """`tool`, `arguments`, and `server` and `summary` where sent."""
-    bundle: Mapping[str, Any]
-    """The bundle's fields without the action."""
-    agent: Mapping[str, Any]
-    """`id`, `name`, `owner`."""
-    session: Mapping[str, Any]
-    """The agent session: `id` where there is one."""
-    now: datetime
-    """UTC."""
-
-
-@dataclass(slots=True)
-class _Reading:
-    """The values that some expressions read, as the engine's variables."""
-
-    context: Context
-    values: dict[str, Any] = field(default_factory=dict)
-    missing: dict[str, Path] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    """Variables whose value cannot be given to a rule, with why."""
 
 
 def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
@@ -71,24 +41,106 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
     urgency and the shortest times; the queue is that of the most urgent one that names a queue, the first in the
     policy's order among equals.
     """
-    defaults = policy.policy.defaults
     plan = policy.index.plan(str(facts.action.get("tool", "")))
-    reading = _read(facts, plan.reads, plan.asks)
-    hits: list[tuple[Rule, str]] = []
-    for rule in plan.rules:
-        reason = MATCHED if rule.condition is None else _holds(rule.condition, reading, policy.index)
-        if reason is not None:
-            hits.append((rule, reason))
-    explained = _explanations(facts, policy.index, [rule for rule, _ in hits])
+    source = Source(policy.signals, facts)
+    reading = read(source, plan.reads, plan.asks)
+    reasons = _reasons(plan, reading, policy.index)
+    hits = [(rule, reason) for rule, reason in zip(plan.rules, reasons, strict=True) if reason is not None]
+    if not hits:
+        return _unmatched(policy)
+    rules = [rule for rule, _ in hits]
+    explained = explanations(source, policy.index, rules)
+    valued = values_of(rules[:MAX_EXPLAINED], policy.index, reading)
     enforced: list[tuple[Trigger, Fired]] = []
     shadow: list[Fired] = []
-    for (rule, reason), explanation in zip(hits, explained, strict=True):
-        fired = _fired(rule.trigger, reason, explanation, defaults)
+    for number, ((rule, reason), explanation) in enumerate(zip(hits, explained, strict=True)):
+        values = valued[number] if number < MAX_EXPLAINED else {}
+        fired = _fired(rule.trigger, reason, explanation, policy.policy.defaults, values)
         if rule.trigger.mode == "shadow":
             shadow.append(fired)
         else:
             enforced.append((rule.trigger, fired))
     return _combined(policy, _unsuppressed(enforced), tuple(shadow))
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One trigger for the action's tool, and what came of it."""
+
+    trigger: Trigger
+    reason: str | None
+    """Why it fired; None where it did not."""
+    values: Mapping[str, Any]
+    """What its condition read, as `Fired.values`."""
+    suppressed_by: tuple[str, ...]
+    """The allow triggers because of which it does not count."""
+
+
+def consider(policy: LoadedPolicy, facts: Facts) -> tuple[Considered, ...]:
+    """Return every trigger for an action's tool, those that did not fire too, in the policy's order.
+
+    What `evaluate` combines into a verdict, one by one; for explanations, not for speed.
+    """
+    plan = policy.index.plan(str(facts.action.get("tool", "")))
+    reading = read(Source(policy.signals, facts), plan.reads, plan.asks)
+    reasons = _reasons(plan, reading, policy.index)
+    valued = values_of(plan.rules, policy.index, reading)
+    allowing = [
+        rule.trigger
+        for rule, reason in zip(plan.rules, reasons, strict=True)
+        if reason == MATCHED and rule.trigger.then == "allow" and rule.trigger.mode == "enforce"
+    ]
+    return tuple(
+        Considered(
+            rule.trigger,
+            reason,
+            values,
+            tuple(one.id for one in allowing if rule.trigger.id in one.suppresses)
+            if reason is not None and rule.trigger.mode == "enforce" and not reason.startswith("error:")
+            else (),
+        )
+        for rule, reason, values in zip(plan.rules, reasons, valued, strict=True)
+    )
+
+
+def _reasons(plan: Plan, reading: Reading, index: Index) -> list[str | None]:
+    """Return for each rule of a plan why it fires, None where it does not."""
+    reasons: list[str | None] = [None] * len(plan.rules)
+    for number in plan.always:
+        reasons[number] = MATCHED
+    singly = list(plan.apart)
+    room = BUDGET_NS - reading.convert_ns
+    grouped_ns = reading.chars * plan.char_ns + reading.converted * plan.value_ns
+    if grouped_ns * 2 > room or reading.refused:  # twice: where one fails, all are evaluated again
+        singly += chain.from_iterable(one.numbers for one in plan.together)
+    else:
+        room -= 2 * grouped_ns
+        plan.warm()
+        for one in plan.together:
+            results = one.results(reading.context)
+            if results is None:
+                singly += one.numbers
+                continue
+            for number, result in zip(one.numbers, results, strict=True):
+                if result is not False:
+                    reasons[number] = MATCHED if result is True else NEITHER
+    if singly:
+        _one_by_one(plan, reading, index, singly, reasons, room)
+    return reasons
+
+
+def _one_by_one(
+    plan: Plan, reading: Reading, index: Index, numbers: list[int], reasons: list[str | None], room: int
+) -> None:
+    asked = [(number, condition) for number in numbers if (condition := plan.rules[number].condition)]
+    runnable: list[tuple[int, Expression, int]] = []
+    for number, condition in asked:
+        reasons[number] = _unusable(condition, reading, index)
+        if reasons[number] is None:
+            runnable.append((number, condition, condition.cost.sized_ns(reading.sizes)))
+    most = affordable([ns for _, _, ns in runnable], room)
+    for number, condition, ns in runnable:
+        reasons[number] = _holds(condition, reading) if ns <= most else TOO_DEAR
 
 
 def _unsuppressed(enforced: list[tuple[Trigger, Fired]]) -> list[tuple[Trigger, Fired]]:
@@ -103,12 +155,31 @@ def _unsuppressed(enforced: list[tuple[Trigger, Fired]]) -> list[tuple[Trigger, 
     ]
 
 
+def _unmatched(policy: LoadedPolicy) -> Verdict:
+    """Return the verdict where nothing fired, which is how most actions are answered."""
+    defaults = policy.policy.defaults
+    return Verdict(
+        outcome=defaults.unmatched,
+        fired=(),
+        shadow=(),
+        policy_digest=policy.digest,
+        queue=DEFAULT_QUEUE,
+        urgency="normal",
+        require=Requirement(),
+        approve_within=defaults.approve_within,
+        approval_valid_for=defaults.approval_valid_for,
+        on_deadline=defaults.on_deadline,
+    )
+
+
 def _combined(
     policy: LoadedPolicy, counted: list[tuple[Trigger, Fired]], shadow: tuple[Fired, ...]
 ) -> Verdict:
     defaults = policy.policy.defaults
     asking = [trigger for trigger, fired in counted if fired.then == "escalate"]
-    outcome = max((fired.then for _, fired in counted), key=STRICTNESS.index, default=defaults.unmatched)
+    # Only a trigger that matched speaks for the action: what failed to evaluate never loosens the default.
+    default = () if any(fired.reason == MATCHED for _, fired in counted) else (defaults.unmatched,)
+    outcome = max((*(fired.then for _, fired in counted), *default), key=STRICTNESS.index)
     queues = [trigger for trigger in asking if trigger.queue is not None]
     first = max(queues, key=lambda trigger: URGENCIES.index(trigger.urgency), default=None)
     return Verdict(
@@ -143,7 +214,9 @@ def _strictest(some: list[Requirement]) -> Requirement:
     )
 
 
-def _fired(trigger: Trigger, reason: str, explanation: str, defaults: Defaults) -> Fired:
+def _fired(
+    trigger: Trigger, reason: str, explanation: str, defaults: Defaults, values: Mapping[str, Any]
+) -> Fired:
     """Return the record of a trigger that fired, with how it acts.
 
     What could not be evaluated never allows: an allow trigger then escalates, and after an error every trigger
@@ -162,90 +235,12 @@ def _fired(trigger: Trigger, reason: str, explanation: str, defaults: Defaults) 
         explanation=explanation or trigger.title or trigger.id,
         reason=reason,
         urgency=trigger.urgency,
+        values=values,
     )
 
 
-def _read(facts: Facts, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple[str, Path]]) -> _Reading:
-    """Gather exactly the values that some expressions need; a bundle of 2 MB costs what is read of it."""
-    reading = _Reading(Context())
-    for name, path in reads:
-        found, value = _look_up(facts, path)
-        if found == "here":
-            too_much = None if isinstance(value, (str, bool, int)) else _too_much(value)
-            if too_much is None:
-                reading.values[name] = value
-            else:
-                reading.refused[name] = f"error: {'.'.join(path)} {too_much}"
-        elif found == "missing":
-            reading.missing[name] = path
-        else:
-            reading.refused[name] = f"error: {found} is not an object"
-    for name, path in asks:
-        found, _ = _look_up(facts, path)
-        if found in ("here", "missing"):
-            reading.values[name] = found == "here"
-        else:
-            reading.refused[name] = f"error: {found} is not an object"
-    try:
-        reading.context.update(reading.values)
-    except (ValueError, TypeError, OverflowError):
-        _give_one_by_one(reading)
-    return reading
-
-
-def _give_one_by_one(reading: _Reading) -> None:
-    """Give the engine what it takes, and note the values it does not (none that the domain's checks let pass)."""
-    reading.context = Context()
-    for name, value in reading.values.items():
-        try:
-            reading.context.add_variable(name, value)
-        except (ValueError, TypeError, OverflowError):
-            reading.refused[name] = "error: a value that is not JSON"
-
-
-def _look_up(facts: Facts, path: Path) -> tuple[str, Any]:
-    """Return `("here", value)`, `("missing", None)`, or the path of what should be an object and is not."""
-    full = canonical_path(path)
-    value: Any = getattr(facts, full[0])
-    for depth, step in enumerate(full[1:], 1):
-        if value is None:
-            return "missing", None
-        if not isinstance(value, Mapping):
-            return ".".join(full[:depth]), None
-        if step not in value:
-            return "missing", None
-        value = value[step]
-    if value is None and not is_free_json(full):
-        return "missing", None
-    if full == ("bundle", "messages") and isinstance(value, (list, tuple)):
-        # Stored bundles leave out what is empty; a turn without text has an empty text, it does not lack one.
-        value = [
-            {"content": "", "tool_calls": [], **one} if isinstance(one, Mapping) else one for one in value
-        ]
-    return "here", value
-
-
-def _too_much(value: Any) -> str | None:
-    """Say why a value is too large for rules, None where it is not; stops at the limit."""
-    waiting, seen = [value], 0
-    while waiting:
-        one = waiting.pop()
-        seen += 1
-        if isinstance(one, float):
-            if not -MAX_NUMBER <= one <= MAX_NUMBER:
-                return "is a number too large for rules"
-            continue
-        if isinstance(one, Mapping):
-            waiting.extend(one.values())
-        elif isinstance(one, (list, tuple)):
-            waiting.extend(one)
-        if seen + len(waiting) > MAX_VALUES:
-            return f"holds more than {MAX_VALUES} values, too many for rules"
-    return None
-
-
-def _holds(condition: Expression, reading: _Reading, index: Index) -> str | None:
-    """Return why a condition's trigger fires, None where it does not."""
+def _unusable(condition: Expression, reading: Reading, index: Index) -> str | None:
+    """Return why a condition is not evaluated over these values, None if it can be."""
     if reading.refused:
         for path in (*condition.reads, *condition.asks):
             why = reading.refused.get(index.values.get(path, "")) or reading.refused.get(
@@ -253,113 +248,31 @@ def _holds(condition: Expression, reading: _Reading, index: Index) -> str | None
             )
             if why is not None:
                 return why
-    if condition.list_cap is not None:
-        too_long = _too_long(condition, reading, index)
-        if too_long is not None:
-            return too_long
+    if reading.missing and condition.is_bare:
+        first = condition.reads[0]
+        if index.values[first] in reading.missing:  # the engine says so too, in ten times the time
+            return f"missing {'.'.join(first)}"
+    return _too_long(condition, reading) if condition.list_cap is not None else None
+
+
+def _holds(condition: Expression, reading: Reading) -> str | None:
+    """Return why a condition's trigger fires, None where it does not."""
     try:
         result = condition.program.execute(reading.context)
     # A Rust panic derives from BaseException; whatever the engine does, the trigger fires.
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
-        return _failure(error, condition, reading)
+        return failure(error, condition, reading)
     if result is True:
         return MATCHED
-    if result is False:
-        return None
-    return "error: the condition gives neither true nor false"
+    return None if result is False else NEITHER
 
 
-def _too_long(condition: Expression, reading: _Reading, index: Index) -> str | None:
-    longest, again = 0, 0
+def _too_long(condition: Expression, reading: Reading) -> str | None:
+    cap = condition.list_cap or 0
     for path in condition.reads:
-        value = reading.values.get(index.values[path])
-        if isinstance(value, (list, tuple, Mapping)):
-            cap = condition.list_cap or 0
-            length = _longest(value)
-            if length > cap:
-                return f"error: {'.'.join(path)} has a list of {length} items; rules walk at most {cap}"
-            longest = max(longest, length)
-        if path in condition.body_reads:
-            again += len(value) if isinstance(value, str) else len(json.dumps(value, default=str))
-    if longest * again > MAX_BODY_CHARS:
-        return "error: too much text to go through for each item"
+        size = reading.sizes.get(path)
+        if size is not None and size.longest > cap:
+            return f"error: {'.'.join(path)} has a list of {size.longest} items; rules walk at most {cap}"
     return None
-
-
-def _longest(value: Any) -> int:
-    """Return the length of the longest list or map at or below a value."""
-    waiting, longest = [value], 0
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, (list, tuple, Mapping)):
-            longest = max(longest, len(one))
-            waiting.extend(one.values() if isinstance(one, Mapping) else one)
-    return longest
-
-
-def _failure(error: BaseException, condition: Expression, reading: _Reading) -> str:
-    """Return a reason in our words; the engine's may hold what the agent sent."""
-    if isinstance(error, KeyError):
-        key = error.args[0] if error.args else ""
-        name = str(key).strip("'\"")
-        return f"missing {name}" if name in condition.members else "missing a key that the condition looks up"
-    if isinstance(error, IndexError):
-        return "missing an item that the condition looks up"
-    undefined = _UNDEFINED.search(str(error)) if isinstance(error, RuntimeError) else None
-    if undefined and undefined[1] in reading.missing:
-        return f"missing {'.'.join(reading.missing[undefined[1]])}"
-    if isinstance(error, TypeError):
-        return "error: values of types that cannot be compared or combined"
-    if isinstance(error, ZeroDivisionError):
-        return "error: division by zero"
-    if isinstance(error, OverflowError):
-        return "error: a number out of range"
-    if isinstance(error, (ValueError, RuntimeError)):
-        return "error: a value that an operation or function does not take"
-    return "error: the rule engine failed"
-
-
-def _explanations(facts: Facts, index: Index, rules: list[Rule]) -> list[str]:
-    """Return one explanation per rule, empty where it has no template; nothing here changes a verdict."""
-    used = [part for rule in rules for part in rule.explain if isinstance(part, Expression)]
-    reads = dict.fromkeys(path for expression in used for path in expression.reads)
-    asks = dict.fromkeys(path for expression in used for path in expression.asks)
-    reading = _read(
-        facts,
-        [(index.values[path], path) for path in reads],
-        [(index.presences[path], path) for path in asks],
-    )
-    return [_explanation(rule, reading, index) for rule in rules]
-
-
-def _explanation(rule: Rule, reading: _Reading, index: Index) -> str:
-    if not rule.explain:
-        return ""
-    text = "".join(part if isinstance(part, str) else _shown(part, reading, index) for part in rule.explain)
-    masked, _ = mask_secrets(text)
-    text = str(masked)
-    if len(text) <= MAX_EXPLANATION_CHARS:
-        return text
-    marker = f"… [cut, {len(text)} characters in all]"
-    return text[: MAX_EXPLANATION_CHARS - len(marker)] + marker
-
-
-def _shown(expression: Expression, reading: _Reading, index: Index) -> str:
-    """Return a value as text: texts as they are, everything else as JSON."""
-    if expression.list_cap is not None and _too_long(expression, reading, index) is not None:
-        return "(too large)"
-    try:
-        value = expression.program.execute(reading.context)
-    except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-        return (
-            "(not given)"
-            if _failure(error, expression, reading).startswith("missing")
-            else "(cannot be shown)"
-        )
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -9,14 +9,14 @@ own before compiling: an evaluation converts only what its triggers read, a miss
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from signoff.domain.policy import MAX_EXPRESSION_CHARS
+from signoff.triggers.cost import Cost, Pattern, pattern_cost
 from signoff.triggers.engine import Context, Program, compile_expression
 from signoff.triggers.fields import (
-    ALIASES,
     FUNCTIONS,
     MACROS,
     ROOTS,
@@ -45,6 +45,8 @@ _TOKEN = re.compile(
     |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])""",
     re.VERBOSE | re.DOTALL,
 )
+_ALONE = re.compile(r"\s*__v\d+\s*")
+_BARE = re.compile(r"\s*__v\d+\s*(==|!=|<=?|>=?)[^&|?:]*\Z")
 _ENGINE_PROBLEM = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _WORD_OPERATORS = {"and": "&&", "or": "||", "not": "!"}
@@ -59,9 +61,9 @@ class Flaw:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A compiled expression and what it needs."""
+    """A compiled expression and what it needs; one object for each text of a policy."""
 
     text: str
     program: Program
@@ -71,16 +73,29 @@ class Expression:
     """Paths it only asks `has()` of."""
     list_cap: int | None
     """How many items a list that it walks may have; None where it walks none."""
-    body_reads: frozenset[Path]
-    """Paths that are read once per item of a walked list."""
+    cost: Cost
+    flat: str
+    """The text over variables, as it was compiled."""
     members: frozenset[str]
     """Field names in the text that stand after no known root, such as `content` in `m.content`."""
+
+    @property
+    def is_bare(self) -> bool:
+        """Say whether it begins with a path and compares it: nothing is evaluated before that."""
+        return _BARE.match(self.flat) is not None
+
+    @property
+    def path(self) -> Path | None:
+        """Return the path that the expression is, where it is nothing but a path."""
+        return self.reads[0] if _ALONE.fullmatch(self.flat) else None
 
 
 @dataclass(slots=True)
 class Variables:
     """The flat variables of one policy: a name for each path, the same in all its expressions."""
 
+    signals: Mapping[str, Kind] = field(default_factory=dict)
+    """The signals that the policy declares, with the kind of their values."""
     values: dict[Path, str] = field(default_factory=dict)
     present: dict[Path, str] = field(default_factory=dict)
 
@@ -120,9 +135,14 @@ class _Scan:
     variables: Variables
     flaws: list[Flaw] = field(default_factory=list)
     edits: list[tuple[int, int, str]] = field(default_factory=list)
-    reads: dict[Path, None] = field(default_factory=dict)
+    reads: dict[Path, int] = field(default_factory=dict)
+    """With how often each is read."""
     asks: dict[Path, None] = field(default_factory=dict)
-    body_reads: set[Path] = field(default_factory=set)
+    body_reads: dict[Path, int] = field(default_factory=dict)
+    """The same inside comprehensions."""
+    item_uses: int = 0
+    patterns: list[Pattern] = field(default_factory=list)
+    body_patterns: list[Pattern] = field(default_factory=list)
     members: set[str] = field(default_factory=set)
     frames: list[_Frame] = field(default_factory=list)
     macros: list[str] = field(default_factory=list)
@@ -169,8 +189,25 @@ def compile_checked(text: str, variables: Variables) -> Expression | list[Flaw]:
         tuple(scan.reads),
         tuple(scan.asks),
         _list_cap(scan),
-        frozenset(scan.body_reads),
+        _cost(scan),
+        flat,
         frozenset(scan.members),
+    )
+
+
+def _cost(scan: _Scan) -> Cost:
+    marks = [token.text for token in scan.tokens]
+    return Cost(
+        tokens=len(scan.tokens),
+        uses=scan.reads,
+        body_uses=scan.body_reads,
+        item_uses=scan.item_uses,
+        joins=marks.count("+"),
+        listed=marks.count(",") + marks.count("["),
+        macros=len(scan.macros),
+        copying=sum(macro in ("map", "filter") for macro in scan.macros),
+        patterns=tuple(scan.patterns),
+        body_patterns=tuple(scan.body_patterns),
     )
 
 
@@ -276,6 +313,7 @@ def _name(scan: _Scan, index: int) -> int:
         scan.flaw(index, f"'{token.text}' is no type that can be built")
         return index + 1
     if _in_scope(scan, token.text):
+        scan.item_uses += 1
         return index + 1
     if token.text in ROOTS:
         return _path(scan, index)
@@ -351,6 +389,9 @@ def _pattern(scan: _Scan, index: int) -> None:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         scan.flaw(last, f"not a valid pattern (RE2 syntax): {_pattern_error(str(error))}")
+        return
+    written = compile_expression(token.text).execute(Context())
+    (scan.body_patterns if scan.in_body else scan.patterns).append(pattern_cost(str(written)))
 
 
 def _pattern_error(said: str) -> str:
@@ -368,7 +409,7 @@ def _has(scan: _Scan, index: int) -> int:
     if scan.text(after) != ")":
         scan.frames.append(_Frame())
         return index + 2
-    wrong = wrong_path(path)
+    wrong = wrong_path(path, scan.variables.signals)
     if wrong:
         scan.flaw(index + 2, wrong)
         return after + 1
@@ -380,16 +421,14 @@ def _has(scan: _Scan, index: int) -> int:
 def _path(scan: _Scan, index: int) -> int:
     """Replace a path by its variable; what follows it (an index, a method) stays."""
     path, after = _static_path(scan, index)
-    wrong = wrong_path(path)
-    if wrong is None and path == ("signals",):
-        wrong = "no signals are declared under signals:"
+    wrong = wrong_path(path, scan.variables.signals)
     if wrong:
         scan.flaw(index, wrong)
         return after
-    _check_comparison(scan, index, after, kind_of(path), path)
-    scan.reads[path] = None
+    _check_comparison(scan, index, after, kind_of(path, scan.variables.signals), path)
+    scan.reads[path] = scan.reads.get(path, 0) + 1
     if scan.in_body:
-        scan.body_reads.add(path)
+        scan.body_reads[path] = scan.body_reads.get(path, 0) + 1
     scan.edits.append((scan.tokens[index].at, scan.tokens[after - 1].end, scan.variables.value(path)))
     return after
 
@@ -452,8 +491,3 @@ def _ends_operand(scan: _Scan, index: int) -> bool:
         return False
     token = scan.tokens[index]
     return token.kind in ("name", "text", "number") or token.text in (")", "]", "}")
-
-
-def canonical_path(path: Path) -> Path:
-    """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
-    return (*ALIASES.get(path[0], path[:1]), *path[1:])

@@ -1,15 +1,17 @@
 """The names that expressions may use, with what is known of their types.
 
-`subject` and `confidence` are short for `bundle.subject` and `bundle.confidence`.
+`subject`, `confidence` and `confidence_source` are short for the fields of that name under `bundle`. What stands under `signals` is
+declared by each policy, so the functions here take the kinds of its signals.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-Kind = Literal["text", "number", "time", "object", "list", "any"]
+Kind = Literal["text", "number", "time", "object", "list", "true or false", "any"]
 Path = tuple[str, ...]
 
 FIELDS: dict[str, dict[str, Kind]] = {
@@ -24,20 +26,22 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "alternatives": "list",
         "risk": "object",
         "attachments": "list",
+        "wants_human": "text",
+        "session_id": "text",
     },
     "agent": {"id": "text", "name": "text", "owner": "text"},
     "session": {"id": "text"},
-    "signals": {},
 }
 """Roots with a fixed set of fields."""
 
 ROOTS: dict[str, Kind] = {
-    **dict.fromkeys(FIELDS, "object"),
+    **dict.fromkeys((*FIELDS, "signals"), "object"),
     "confidence": "number",
+    "confidence_source": "text",
     "subject": "object",
     "now": "time",
 }
-ALIASES: dict[str, Path] = {"subject": ("bundle", "subject"), "confidence": ("bundle", "confidence")}
+ALIASES: dict[str, Path] = {name: ("bundle", name) for name in ("subject", "confidence", "confidence_source")}
 
 TYPES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 """CEL's names of types, for `type(x) == string`."""
@@ -54,12 +58,20 @@ FUNCTIONS = frozenset(
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 
-def kind_of(path: Path) -> Kind:
-    """Return what is known of the value at a path that `check_path` accepts."""
-    path = (*ALIASES.get(path[0], path[:1]), *path[1:])
+def canonical_path(path: Path) -> Path:
+    """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
+    alias = ALIASES.get(path[0])
+    return path if alias is None else (*alias, *path[1:])
+
+
+def kind_of(path: Path, signals: Mapping[str, Kind]) -> Kind:
+    """Return what is known of the value at a path that `wrong_path` accepts."""
+    path = canonical_path(path)
     if len(path) == 1:
         return ROOTS[path[0]]
-    return FIELDS[path[0]].get(path[1], "any") if len(path) == 2 else "any"
+    if len(path) > 2:
+        return "any"
+    return signals.get(path[1], "any") if path[0] == "signals" else FIELDS[path[0]].get(path[1], "any")
 
 
 def is_free_json(path: Path) -> bool:
@@ -70,11 +82,16 @@ def is_free_json(path: Path) -> bool:
     return len(path) > 2 and path[:2] in (("action", "arguments"), ("bundle", "state"))
 
 
-def wrong_path(path: Path) -> str | None:
+def wrong_path(path: Path, signals: Mapping[str, Kind]) -> str | None:
     """Return what is wrong with a path whose root is known, or None."""
     root, rest = path[0], path[1:]
-    if root == "signals" and rest:
-        return f"no signal '{rest[0]}' is declared under signals:"
+    if root == "signals":
+        if not signals:
+            return "no signals are declared under signals:"
+        if not rest:
+            return f"name one of the signals: {', '.join(f'signals.{name}' for name in signals)}"
+        if rest[0] not in signals:
+            return f"no signal '{rest[0]}' is declared under signals:{meant(rest[0], signals)}"
     if not rest:
         return None
     if root in FIELDS and rest[0] not in FIELDS[root]:
@@ -83,10 +100,49 @@ def wrong_path(path: Path) -> str | None:
         known = ", ".join(FIELDS[root])
         return f"{root} has no field '{rest[0]}'{meant(rest[0], FIELDS[root])}; it has {known}"
     for depth in range(1, len(path)):
-        kind = kind_of(path[:depth])
-        if kind in ("text", "number", "time", "list"):
-            return f"{'.'.join(path[:depth])} is a {kind} and has no field '{path[depth]}'"
+        kind = kind_of(path[:depth], signals)
+        if kind in ("text", "number", "time", "list", "true or false"):
+            return f"{'.'.join(path[:depth])} is {_article(kind)}{kind} and has no field '{path[depth]}'"
     return None
+
+
+def read_path(text: str) -> Path:
+    """Return the path that a text such as `bundle.subject.id` names.
+
+    Raises:
+        ValueError: It names nothing that an action has; says what is near.
+    """
+    path = tuple(text.split("."))
+    if path[0] not in ROOTS or path[0] == "signals" or "" in path:
+        known = [root for root in ROOTS if root != "signals"]
+        raise ValueError(
+            f"'{text[:60]}' is no path: write one such as action.arguments.amount or bundle.subject.id{meant(path[0], known)}"
+        )
+    wrong = wrong_path(path, {})
+    if wrong:
+        raise ValueError(wrong)
+    return path
+
+
+_PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_STEP = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_-]*)|\["([^"]*)"\]')
+
+
+def path_text(path: Path) -> str:
+    """Return a path as a condition writes it: `action.arguments.amount`, `action.arguments["a b"]`."""
+    made = path[0]
+    for step in path[1:]:
+        made += f".{step}" if _PLAIN_STEP.fullmatch(step) else f'["{step}"]'
+    return made
+
+
+def path_of(text: str) -> Path:
+    """Read what `path_text` wrote; a condition's steps hold no quotes, so there is one reading."""
+    return tuple(found[1] if found[1] is not None else found[2] for found in _STEP.finditer(text))
+
+
+def _article(kind: Kind) -> str:
+    return "" if kind == "true or false" else "a "
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -19,23 +18,21 @@ from signoff.domain.errors import PolicyInvalid
 from signoff.domain.policy import DEFAULT_QUEUE, Policy, Trigger
 from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
-from signoff.triggers.expression import (
-    Expression,
-    Flaw,
-    Variables,
-    canonical_path,
-    compile_checked,
-    constant_result,
-)
-from signoff.triggers.fields import meant
+from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
+from signoff.triggers.fields import Kind, canonical_path, meant
+from signoff.triggers.signals.history import Definition, HistorySignal
+from signoff.triggers.signals.kinds import KINDS
+from signoff.triggers.signals.signal import Signal
 
 MAX_POLICY_BYTES = 256 * 1024
 MAX_TRIGGERS = 10_000
 MAX_PROBLEMS = 50
 """Problems that one error lists; the rest is counted."""
 
-SIGNAL_KINDS: tuple[str, ...] = ()
-"""The kinds that may stand under `signals:`; each will be one file in `triggers/signals/`."""
+MAX_SIGNALS = 100
+MAX_FIXED_NS = 14_000_000
+"""What the triggers for one tool may take whatever is sent, as estimated (`cost.py`): a policy answers within 50 ms,
+and what is sent adds at most half of that."""
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
@@ -46,17 +43,24 @@ class LoadedPolicy:
 
     policy: Policy
     index: Index
+    signals: Mapping[str, Signal]
+    """The declared signals, by name."""
     text: str
     digest: str
     """`sha256:` and 64 hex digits over the text's UTF-8 bytes: what was read is what was hashed, so anybody
     with the file can check it with sha256sum, and a changed comment is another version."""
     source: str
     """What messages call it, usually the file's name."""
+    history: Mapping[str, Definition] = field(default_factory=dict)
+    """What the declared history signals count, by the signal's name."""
 
-
-def starter_policy() -> str:
-    """Return the commented policy that a new home begins with."""
-    return files("signoff.triggers").joinpath("starter.yaml").read_text(encoding="utf-8")
+    def needs_history(self, tool: str) -> bool:
+        """Say whether an action of a tool is counted by a signal, or judged by one that counts."""
+        if not self.history:
+            return False
+        return any(name in self.history for name in self.index.plan(tool).signals) or any(
+            one.counts_tool(tool) for one in self.history.values()
+        )
 
 
 def load_policy(text: str, *, source: str) -> LoadedPolicy:
@@ -69,40 +73,49 @@ def load_policy(text: str, *, source: str) -> LoadedPolicy:
     Raises:
         PolicyInvalid: Lists every problem as `source:line:column: where: what is wrong`, in the file's order.
     """
+    found = examine_policy(text, source=source)
+    if isinstance(found, LoadedPolicy):
+        return found
+    lines = [
+        f"{source}:{problem.line}:{problem.column}: {problem.message}" for problem in found[:MAX_PROBLEMS]
+    ]
+    if len(found) > MAX_PROBLEMS:
+        lines.append(f"{source}: and {len(found) - MAX_PROBLEMS} more problems")
+    raise PolicyInvalid(source, lines)
+
+
+def examine_policy(text: str, *, source: str) -> LoadedPolicy | list[Problem]:
+    """Return a policy from its text, or everything that is wrong with it, in the file's order."""
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise PolicyInvalid(source, [f"{source}:1:1: the text is not valid Unicode"]) from None
+        return [Problem(1, 1, "the text is not valid Unicode")]
     if size > MAX_POLICY_BYTES:
-        raise PolicyInvalid(
-            source, [f"{source}:1:1: {size} bytes, at most {MAX_POLICY_BYTES}; use fewer triggers"]
-        )
+        return [Problem(1, 1, f"{size} bytes, at most {MAX_POLICY_BYTES}; use fewer triggers")]
     document = read_document(text)
     if not isinstance(document.value, dict):
-        if document.problems:
-            raise _invalid(source, document.problems)
-        raise PolicyInvalid(source, [f"{source}:1:1: a policy is a map that begins with 'version: 1'"])
+        return _ordered(document.problems) or [
+            Problem(1, 1, "a policy is a map that begins with 'version: 1'")
+        ]
     _keep_conditions_as_text(document)
     loading = _Loading(text, document)
+    signals = loading.signals()
     policy = loading.models()
     if policy is None:
         loading.check_conditions()
-        raise _invalid(source, document.problems)
+        return _ordered(document.problems)
     loading.check_names(policy)
     index = loading.rules(policy)
+    if not document.problems:
+        loading.check_cost(index)
     if document.problems:
-        raise _invalid(source, document.problems)
-    return LoadedPolicy(policy, index, text, sha256(text.encode("utf-8")), source)
+        return _ordered(document.problems)
+    history = {name: one.definition for name, one in signals.items() if isinstance(one, HistorySignal)}
+    return LoadedPolicy(policy, index, signals, text, sha256(text.encode("utf-8")), source, history)
 
 
-def _invalid(source: str, problems: Iterable[Problem]) -> PolicyInvalid:
-    ordered = sorted(problems, key=lambda problem: (problem.line, problem.column))
-    lines = [
-        f"{source}:{problem.line}:{problem.column}: {problem.message}" for problem in ordered[:MAX_PROBLEMS]
-    ]
-    if len(ordered) > MAX_PROBLEMS:
-        lines.append(f"{source}: and {len(ordered) - MAX_PROBLEMS} more problems")
-    return PolicyInvalid(source, lines)
+def _ordered(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
 def _keep_conditions_as_text(document: Document) -> None:
@@ -128,14 +141,38 @@ class _Loading:
     variables: Variables = field(default_factory=Variables)
     compiled: dict[str, Expression | list[Flaw]] = field(default_factory=dict)
 
+    def signals(self) -> dict[str, Signal]:
+        """Return the declared signals that hold, and let expressions name all that were meant to be declared."""
+        declared = self.document.value.get("signals")
+        if not isinstance(declared, dict):
+            return {}
+        if len(declared) > MAX_SIGNALS:
+            self.note(("signals",), f"{len(declared)} signals, at most {MAX_SIGNALS}")
+            return {}
+        kinds: dict[str, Kind] = {}
+        made: dict[str, Signal] = {}
+        for name, given in declared.items():
+            where: Path = ("signals", name)
+            found = _kinds_of(given)
+            kinds[name] = KINDS[found[0]].gives if len(found) == 1 else "any"
+            if len(found) != 1:
+                self.note(where, _no_one_kind(given, found), at_key=True)
+                continue
+            try:
+                made[name] = KINDS[found[0]].model_validate(given)
+            except ValidationError as error:
+                for one in error.errors(include_url=False):
+                    self._model_problem(
+                        (*where, *one["loc"]), one["type"], one["msg"], known=KINDS[found[0]].keys()
+                    )
+        self.variables.signals = kinds
+        return made
+
     def models(self) -> Policy | None:
         triggers = self.document.value.get("triggers")
         if isinstance(triggers, list) and len(triggers) > MAX_TRIGGERS:
             self.note(("triggers",), f"{len(triggers)} triggers, at most {MAX_TRIGGERS}")
             return None
-        signals = self.document.value.get("signals")
-        for name in signals if isinstance(signals, dict) else ():
-            self.note(("signals", name), _no_such_signal(signals[name]), at_key=True)
         try:
             return Policy.model_validate(self.document.value)
         except ValidationError as error:
@@ -143,12 +180,14 @@ class _Loading:
                 self._model_problem(found["loc"], found["type"], found["msg"])
             return None
 
-    def _model_problem(self, given: tuple[int | str, ...], kind: str, message: str) -> None:
+    def _model_problem(
+        self, given: tuple[int | str, ...], kind: str, message: str, *, known: Iterable[str] | None = None
+    ) -> None:
         path, at_key = given, False
         if path and path[-1] == "[key]":
             path, at_key = path[:-1], True
         if kind == "extra_forbidden":
-            known = _fields_at(path[:-1])
+            known = list(known) if known is not None else _fields_at(path[:-1])
             what = f"unknown key{meant(str(path[-1]), known)} (known: {', '.join(known)})"
             self.note(path, what, at_key=True)
         elif kind == "missing":
@@ -215,6 +254,21 @@ class _Loading:
                         self.note((*where, "when"), "reads nothing and gives neither true nor false")
             made.append(Rule(trigger, condition, self.template(policy, trigger, (*where, "explain"))))
         return index_rules(tuple(made), values=self.variables.values, presences=self.variables.present)
+
+    def check_cost(self, index: Index) -> None:
+        """Refuse a policy whose rules for one tool take too long, however little an agent sends."""
+        found = index.dearer_than(MAX_FIXED_NS)
+        if found is None:
+            return
+        ns, rules = found
+        dearest = max(rules, key=lambda rule: rule.fixed_ns)
+        number = index.rules.index(dearest)
+        self.note(
+            ("triggers", number),
+            f"the {len(rules)} triggers that may apply to one tool take up to {ns / 1e6:.0f} ms,"
+            f" at most {MAX_FIXED_NS // 1_000_000} ms; '{dearest.trigger.id}' takes most, {dearest.fixed_ns / 1e6:.2f} ms."
+            " Name the tools that each trigger is for, and match with fewer or shorter patterns",
+        )
 
     def template(self, policy: Policy, trigger: Trigger, where: Path) -> tuple[str | Expression, ...]:
         text = trigger.explain
@@ -283,18 +337,22 @@ class _Loading:
         return start
 
 
-def _no_such_signal(given: Any) -> str:
-    kind = next(iter(given), "") if isinstance(given, dict) else ""
-    known = ", ".join(SIGNAL_KINDS) or "none yet"
-    return f"there is no signal of the kind '{kind}' (kinds that exist: {known}); leave it out"
+def _kinds_of(given: Any) -> list[str]:
+    return [key for key in given if key in KINDS] if isinstance(given, dict) else []
+
+
+def _no_one_kind(given: Any, found: list[str]) -> str:
+    if len(found) > 1:
+        return f"is {' and '.join(found)} at once; declare one signal for each"
+    first = str(next(iter(given), "")) if isinstance(given, dict) else ""
+    if not first:
+        return f"declare it by its kind, such as {{count: true, over: 10m}} (kinds: {', '.join(KINDS)})"
+    return f"there is no kind of signal '{first[:60]}'{meant(first, KINDS)} (kinds: {', '.join(KINDS)})"
 
 
 def _masked_by(policy: Policy, path: tuple[str, ...]) -> str | None:
     """Return the mask that hides a path, part of it, or what it lies in."""
-    for mask in policy.masks:
-        if all(step in ("*", own) for step, own in zip(mask.parts, path, strict=False)):
-            return mask.path
-    return None
+    return next((mask.path for mask in policy.masks if mask.touches(path)), None)
 
 
 def _shown(path: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
+import sys
 from pathlib import Path
 
 from signoff.domain.errors import PolicyInvalid
@@ -15,7 +18,8 @@ class PolicyFile:
     """A policy file that is read again when it changes; a version that cannot be loaded never replaces one that can.
 
     Write a new version beside the file and rename it into place: then no half of it ever stands under this
-    name. A file that changes while it is read is left for the next call.
+    name. A file that changes while it is read, or that somebody still has open for writing (as Linux can tell), is
+    left for the next call: the first half of a policy may well be a policy too, that allows more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +67,28 @@ def _read(path: Path) -> tuple[str, _Stamp]:
         data = file.read(MAX_POLICY_BYTES + 1)
         if _stamp(os.fstat(file.fileno())) != before:
             raise ValueError("it changed while it was read")
+        if _is_being_written(file.fileno()):
+            raise ValueError("it is still being written")
     return data.decode("utf-8"), before
+
+
+def _is_being_written(number: int) -> bool:
+    """Say whether somebody has a file open for writing; False also where that cannot be known.
+
+    A read lease (fcntl(2)) is given only where nobody has. It is handed back at once; a writer that comes in between
+    waits for that, and the signal about it is one that is ignored unless somebody asks for it.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        fcntl.fcntl(number, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(number, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(number, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # somebody else's file, or a file system without leases
+        return False
+    return False
 
 
 def _stamp(stat: os.stat_result) -> _Stamp:

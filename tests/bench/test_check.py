@@ -1,0 +1,205 @@
+"""`check_triggers` under a policy of a thousand triggers, against a tool that does nothing on the same transport."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from tests.agents.conftest import given
+from tests.bench.medians import interleaved_calls, told
+from tests.bench.noop import CONSTANT, high_level, low_level
+from tests.bench.test_evaluate import TOOL, policy_text
+from tests.conftest import Cast
+
+from signoff.agents.mcp_door import Request
+from signoff.agents.mcp_server import build_mcp_server
+from signoff.desk.desk import Desk
+from signoff.domain.people import Agent
+
+GOAL = 1.15
+ROOT = Path(__file__).parents[2]
+
+MESSAGES = [
+    {"role": "user", "content": "Hello, I ordered two lamps last week and one of them arrived broken. " * 2},
+    {"role": "assistant", "content": "I am sorry to hear that. May I have your order number, please? " * 2},
+    {
+        "role": "user",
+        "content": "It is #W2417020. I would like my money back for the broken one, not a new one.",
+    },
+]
+ARGUMENTS: dict[str, Any] = {
+    "action": {
+        "tool": TOOL,
+        "arguments": {"amount": 120, "country": "DE", "order": "#W2417020", "payment": "credit_card_7815826"},
+        "summary": "Refund one lamp",
+    },
+    "bundle": {
+        "messages": MESSAGES,
+        "reasoning": [
+            {
+                "kind": "thought",
+                "text": "The order is delivered; a broken item may be refunded in 30 days. " * 3,
+            },
+            {"kind": "tool_call", "tool": "get_order", "arguments": {"order": "#W2417020"}},
+            {"kind": "tool_result", "tool": "get_order", "result": {"status": "delivered", "items": [1, 2]}},
+        ],
+        "subject": {"id": "cus_1", "name": "Eva Sommer", "tier": "gold", "region": "eu", "language": "en"},
+        "confidence": 0.9,
+        "confidence_source": "self_report",
+        "state": {"step": 4, "order": {"id": "#W2417020", "total": 240, "delivered": True}},
+    },
+}
+
+Call = Callable[[], Awaitable[object]]
+
+
+def calling(client: Client) -> Call:
+    async def call() -> object:
+        return await client.call_tool("check_triggers", ARGUMENTS)
+
+    return call
+
+
+async def compared(
+    transport: str,
+    ours: Client,
+    noop: Client,
+    bare: Client,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Print what a check costs on a transport, and return the ratio to the no-op tool.
+
+    The no-op tool is written as the SDK's users write one. Beside it stands the SDK's dispatch alone: a constant, the
+    arguments unread.
+    """
+    answer = given(await ours.call_tool("check_triggers", ARGUMENTS))
+    assert answer.keys() == CONSTANT.keys()
+    assert answer["verdict"] == "allow"
+    ways = [calling(client) for client in (ours, noop, bare)]
+    for way in ways:
+        for _ in range(20):
+            await way()
+    mine, base, least = await interleaved_calls(*ways, rounds=300, clock=clock)
+    told(
+        f"check_triggers, 1,000 triggers, {transport} / a no-op tool",
+        mine / base,
+        GOAL,
+        f"{mine * 1e3:.2f} ms",
+    )
+    told("  the same / a constant, arguments unread", mine / least, None, f"{least * 1e3:.2f} ms")
+    return mine / base
+
+
+@pytest.fixture
+def policy_path(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(policy_text(), encoding="utf-8")
+    return path
+
+
+async def test_a_check_in_memory_costs_little_more_than_nothing(desk: Desk, cast: Cast) -> None:
+    """Against a tool written as the SDK's users write them; nothing is sent, so the bare dispatch takes no time."""
+
+    async def identify(_request: Request) -> Agent:
+        return cast.ada  # who asks is the transport's to say, and in memory there is none
+
+    async with (
+        Client(build_mcp_server(desk, identify)) as ours,
+        Client(high_level()) as noop,
+        Client(low_level()) as bare,
+    ):
+        assert await compared("in memory", ours, noop, bare, clock=time.process_time) <= GOAL
+
+
+def _environment(home: Path) -> dict[str, str]:
+    paths = os.pathsep.join((str(ROOT / "server"), str(ROOT)))
+    return {**os.environ, "SIGNOFF_HOME": str(home), "PYTHONPATH": paths}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with the thousand triggers as its policy."""
+    made = tmp_path / "home"
+    command = [sys.executable, "-m", "signoff", "agents", "add", "ada"]
+    done = subprocess.run(command, env=_environment(made), capture_output=True, text=True, check=True)  # noqa: S603
+    (tmp_path / "key").write_text(next(word for word in done.stdout.split() if word.startswith("sgn_")))
+    (made / "policy.yaml").write_text(policy_text(), encoding="utf-8")
+    return made
+
+
+async def test_a_check_over_stdio_costs_little_more_than_nothing(home: Path) -> None:
+    environment = _environment(home)
+    ours = StdioServerParameters(
+        command=sys.executable, args=["-m", "signoff", "mcp", "--agent", "local"], env=environment
+    )
+    noop, bare = (
+        StdioServerParameters(
+            command=sys.executable, args=["-m", "tests.bench.noop", kind, "stdio"], env=environment
+        )
+        for kind in ("tool", "bare")
+    )
+    with anyio.fail_after(50):
+        async with Client(ours) as one, Client(noop) as other, Client(bare) as least:
+            assert await compared("stdio", one, other, least) <= GOAL
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def _served(command: list[str], home: Path, url: str, key: str) -> AsyncGenerator[Client]:
+    async with await anyio.open_process(
+        [sys.executable, "-m", *command], env=_environment(home), stdout=None, stderr=None
+    ) as process:
+        try:
+            headers = {"authorization": f"Bearer {key}"}
+            async with httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http:
+                await _until_served(http, url)
+                async with Client(streamable_http_client(url, http_client=http)) as client:
+                    yield client
+        finally:
+            process.terminate()
+
+
+async def _until_served(http: httpx2.AsyncClient, url: str) -> None:
+    while True:
+        try:
+            await http.get(url)
+        except httpx2.TransportError:
+            await anyio.sleep(0.05)
+        else:
+            return
+
+
+async def test_a_check_over_http_costs_little_more_than_nothing(home: Path, tmp_path: Path) -> None:
+    key = (tmp_path / "key").read_text()
+    ports = [_free_port() for _ in range(3)]
+    commands = (
+        ["signoff", "serve", "--port", str(ports[0])],
+        ["tests.bench.noop", "tool", "http", str(ports[1])],
+        ["tests.bench.noop", "bare", "http", str(ports[2])],
+    )
+    with anyio.fail_after(50):
+        async with AsyncExitStack() as stack:
+            ours, noop, bare = [
+                await stack.enter_async_context(_served(command, home, f"http://127.0.0.1:{port}/mcp", key))
+                for command, port in zip(commands, ports, strict=True)
+            ]
+            assert await compared("HTTP", ours, noop, bare) <= GOAL
