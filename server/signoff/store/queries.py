@@ -12,7 +12,9 @@ from typing import Any
 import aiosql
 from aiosql.queries import Queries
 
-FILES = ("log.sql", "cases.sql", "people.sql", "outbox.sql", "history.sql", "erasure.sql")
+FILES = (
+    *("log.sql", "cases.sql", "people.sql", "outbox.sql", "history.sql", "erasure.sql", "transparency.sql"),
+)
 
 
 class OneHopAdapter:
