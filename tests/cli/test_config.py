@@ -85,8 +85,8 @@ def test_checks_are_kept_as_long_as_any_window_of_a_policy_reaches_back() -> Non
             "signoff.yaml:1:24: anchors.0.path: write a whole path, such as /mnt/elsewhere/checkpoint",
         ),
         (
-            "anchors:\n  - {kind: http, url: 'https://a.example', metod: PUT}",
-            "signoff.yaml:2:44: there is no key anchors.0.metod - did you mean 'method'?",
+            "anchors:\n  - {kind: http, url: 'https://a.example', methods: PUT}",
+            "signoff.yaml:2:44: there is no key anchors.0.methods - did you mean 'method'?",
         ),
         (
             "anchors: [{kind: http, url: 'http://a.example'}]",
