@@ -190,10 +190,10 @@ class LogFile:
             )
         return case
 
-    def live(self, number: int) -> None:
+    def live(self, number: int, *, bundle: dict[str, Any] | None = None) -> None:
         """Carry one case through everything that usually happens: seven events."""
         case_id = f"esc_{number:026d}"
-        case = self.open(case_id, bundle=BUNDLE)
+        case = self.open(case_id, bundle=bundle or BUNDLE)
         self.event("alert.sent", case_id, alert=f"alr_{number}", person="per_omar", channel="ntfy", attempt=1)
         self.event("link.opened", case_id, actor=OMAR.actor, link=f"lnk_{number}", purpose="case")
         self.event("bundle.viewed", case_id, actor=OMAR.actor, view_digest=sha256(b"a page"), version=1)

@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests._support.cases import second_hand
-from tests._support.logs import KEYS, LogFile, log_file
+from tests._support.logs import BUNDLE, KEYS, LogFile, log_file
 
 from signoff.audit.merkle import leaf_hash
 from signoff.audit.tlog_proof import check_proof
@@ -44,11 +44,24 @@ TABLES = {
 }
 
 
+LONG = {
+    **BUNDLE,
+    "reasoning": [
+        {
+            "kind": "thought",
+            "text": f"Step {n}: compare the amount, the account and the due date with the order.",
+        }
+        for n in range(190)
+    ],
+}
+"""20 KB, the bundle that the design measures requests with."""
+
+
 def fill(log: LogFile, events: int) -> None:
     log.event("policy.loaded", policy_digest="sha256:" + "0" * 64, triggers=1)
     number = 0
     while log.head.size < events:
-        log.live(number)
+        log.live(number, bundle=LONG)
         number += 1
         if number % 200 == 0:
             log.sign()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
 from typing import Any
 
 import orjson
@@ -13,6 +13,13 @@ from signoff.domain.event import MAX_EVENT_BYTES
 
 _REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
 _FIELDS = _REQUIRED | {"escalation"}
+_FRACTIONS = (
+    re.compile(rb'":-?[0-9]+[.eE]'),
+    re.compile(rb"\[-?[0-9]"),
+    re.compile(rb",-?[0-9]"),
+)
+"""Where a fraction or an exponent may stand in canonical JSON, which has no blanks: as a member, or in a list. Some texts
+match too, which costs time and changes nothing. Each begins with a letter to look for; all in one take ten times as long."""
 
 
 def parse_event(raw: bytes) -> dict[str, Any] | None:
@@ -34,7 +41,7 @@ def parse_event(raw: bytes) -> dict[str, Any] | None:
 
 def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
     # In ASCII without fractions and huge numbers, orjson's sorted output is the RFC 8785 form (`domain/canonical.py`).
-    if raw.isascii() and _has_no_fractions(record.values()):
+    if raw.isascii() and not any(pattern.search(raw) for pattern in _FRACTIONS):
         try:
             return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == raw
         except orjson.JSONEncodeError:  # an integer beyond 2^53, or nesting that orjson gives up on
@@ -44,17 +51,3 @@ def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
     except InvalidRequest:
         return False
     return canonical(record) == raw
-
-
-def _has_no_fractions(values: Collection[Any]) -> bool:
-    """Say whether there are no fractions, which orjson and RFC 8785 write in two ways."""
-    kinds = {*map(type, values)}  # most objects hold nothing but text, and this asks for all of it at once
-    if float in kinds:
-        return False
-    if dict in kinds or list in kinds:
-        return all(
-            _has_no_fractions(value.values() if isinstance(value, dict) else value)
-            for value in values
-            if isinstance(value, (dict, list))
-        )
-    return True
