@@ -600,6 +600,7 @@ class InLine:
 
     def __init__(self, store: Any, somebody: anyio.Event) -> None:
         self.reading, self.watch, self.snapshot = store.reading, store.watch, store.snapshot
+        self.agent, self.agent_by_key = store.agent, store.agent_by_key
         self._store, self._somebody = store, somebody
 
     async def write(self, work: Any) -> Any:
