@@ -35,8 +35,7 @@ def server_for(desk: Desk) -> ServerFor:
 
     def build(agent: Agent) -> Server[Any]:
         async def identify(_request: Request) -> Agent:
-            async with desk.store.reading() as reader:
-                known = await reader.agent(agent.id)
+            known = await desk.store.agent(agent.id)
             assert known is not None
             return known
 

@@ -18,6 +18,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
+from tests._support.cases import second_hand
 from tests.agents.conftest import ask, given, read, refused
 
 from signoff.agents import mcp_tools
@@ -196,3 +197,56 @@ async def test_each_process_is_an_agent_session_of_its_own(tmp_path: Path) -> No
         sessions = [one.session async for one in reader.asked_since(datetime(2026, 1, 1, tzinfo=UTC))]
     assert [sessions.count(one) for one in sessions] == [2, 2, 2, 2]
     assert all(one.startswith("ses_") for one in sessions)
+
+
+async def test_an_agent_that_another_process_pauses_or_removes_is_refused_at_its_very_next_call(
+    tmp_path: Path,
+) -> None:
+    check = {"action": {"tool": "read_file", "arguments": {}}}
+    with anyio.fail_after(40):
+        async with Client(_server(tmp_path)) as client:
+            assert given(await client.call_tool("check_triggers", check))["verdict"] == "allow"
+            with second_hand(tmp_path / "data" / "signoff.db") as db:
+                db.execute("UPDATE agent SET paused_at = '2026-11-23T20:31:05.123456Z'")
+                paused = refused(await client.call_tool("check_triggers", check))
+                db.execute("UPDATE agent SET paused_at = NULL")
+                assert given(await client.call_tool("check_triggers", check))["verdict"] == "allow"
+                db.execute("PRAGMA foreign_keys=OFF")
+                db.execute("DELETE FROM agent")
+                removed = refused(await client.call_tool("check_triggers", check))
+    assert paused.startswith("forbidden: This agent is paused")
+    assert removed.startswith("forbidden: This agent is no longer known here")
+
+
+async def test_what_else_a_server_prints_never_reaches_its_client(tmp_path: Path) -> None:
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        """
+import os, subprocess
+from contextlib import asynccontextmanager
+import anyio
+from signoff.agents.mcp_server import serve_stdio
+
+@asynccontextmanager
+async def opening():
+    print("a stray word", flush=True)
+    os.write(1, b"another\\n")
+    yield None, None
+
+anyio.run(serve_stdio, opening)
+print("served", flush=True)
+"""
+    )
+    with anyio.fail_after(40):
+        async with await anyio.open_process([sys.executable, str(driver)]) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            await process.stdin.send(INITIALIZE + b"\n")
+            stream = BufferedByteReceiveStream(process.stdout)
+            assert json.loads(await stream.receive_until(b"\n", 100_000))["id"] == 1
+            await process.stdin.aclose()
+            said = await stream.receive_until(b"\n", 100_000)
+            noise = b"".join([piece async for piece in process.stderr])
+    assert said == b"served"
+    assert noise.index(b"a stray word") < noise.index(b"another")

@@ -6,6 +6,7 @@ import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 
 def interleaved(*ways: Callable[[], object], rounds: int, calls: int) -> list[float]:
@@ -21,18 +22,52 @@ def interleaved(*ways: Callable[[], object], rounds: int, calls: int) -> list[fl
     return [statistics.median(times) for times in taken]
 
 
+@dataclass(frozen=True)
+class Way:
+    """A call, and the processor time that whoever answers it has spent so far, in seconds."""
+
+    call: Callable[[], Awaitable[object]]
+    spent: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one call took, in seconds."""
+
+    call: float
+    """The median, as its caller sees it."""
+    spent: float
+    """Processor time of whoever answers, with all that is done behind the answer; the median of the rows' means."""
+
+
 async def interleaved_calls(
-    *ways: Callable[[], Awaitable[object]], rounds: int, clock: Callable[[], float] = time.perf_counter
-) -> list[float]:
-    """Return the median seconds of one awaited call of each way."""
-    taken: list[list[float]] = [[] for _ in ways]
+    *ways: Way,
+    rounds: int,
+    calls: int,
+    settle: Callable[[], Awaitable[object]],
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Taken]:
+    """Return what one awaited call of each way took.
+
+    Args:
+        calls: In a row, of one way.
+        settle: Waits after each row until nothing of it is left to be done, so that the next has none of it.
+    """
+    each: list[list[float]] = [[] for _ in ways]
+    rows: list[list[float]] = [[] for _ in ways]
     gc.collect()
     for _ in range(rounds):
-        for way, times in zip(ways, taken, strict=True):
-            began = clock()
-            await way()
-            times.append(clock() - began)
-    return [statistics.median(times) for times in taken]
+        for way, times, spent in zip(ways, each, rows, strict=True):
+            before = way.spent()
+            for _ in range(calls):
+                began = clock()
+                await way.call()
+                times.append(clock() - began)
+            await settle()
+            spent.append((way.spent() - before) / calls)
+    return [
+        Taken(statistics.median(one), statistics.median(row)) for one, row in zip(each, rows, strict=True)
+    ]
 
 
 def told(what: str, ratio: float, goal: float | None, note: str = "") -> None:

@@ -21,6 +21,7 @@ from mcp.types import (
 )
 from starlette.types import ASGIApp
 
+from signoff.agents.answers import Check
 from signoff.agents.mcp_tools import TOOLS
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
@@ -65,6 +66,21 @@ def high_level() -> MCPServer[Any]:
     return server
 
 
+def high_level_async() -> MCPServer[Any]:
+    """Return the same with a coroutine, which the SDK runs without a thread, and a typed answer, which clients check."""
+    server = MCPServer("noop")
+    answer = Check.model_validate(CONSTANT)
+
+    @server.tool()
+    async def check_triggers(action: Action, bundle: Material) -> Check:
+        return answer
+
+    return server
+
+
+MADE = {"tool": high_level, "async": high_level_async}
+
+
 async def bare_over_stdio() -> None:
     """Serve the low-level server over stdio."""
     server = low_level()
@@ -85,9 +101,9 @@ def over_http(app: ASGIApp, port: int) -> None:
 if __name__ == "__main__":
     kind, transport, *rest = sys.argv[1:]
     if transport == "http":
-        made = low_level().streamable_http_app() if kind == "bare" else high_level().streamable_http_app()
+        made = low_level().streamable_http_app() if kind == "bare" else MADE[kind]().streamable_http_app()
         over_http(made, int(rest[0]))
     elif kind == "bare":
         anyio.run(bare_over_stdio)
     else:
-        high_level().run("stdio")
+        MADE[kind]().run("stdio")

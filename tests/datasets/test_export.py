@@ -27,6 +27,7 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Answer
 from signoff.domain.errors import InvalidRequest, StoreUnavailable
+from signoff.domain.people import Agent
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
 from signoff.store.store import Store, Watch
@@ -481,6 +482,12 @@ class RefusingStore:
 
     def reading(self) -> AbstractAsyncContextManager[Reader]:
         return self.store.reading()
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        return await self.store.agent(agent_id)
+
+    async def agent_by_key(self, key_hash: bytes) -> Agent | None:
+        return await self.store.agent_by_key(key_hash)
 
     def snapshot(self) -> AbstractAsyncContextManager[Reader]:
         return self.store.snapshot()

@@ -602,6 +602,7 @@ class InLine:
         self.reading, self.watch, self.snapshot = store.reading, store.watch, store.snapshot
         self.mend, self.scrub = store.mend, store.scrub
         self.read_only: str | None = None
+        self.agent, self.agent_by_key = store.agent, store.agent_by_key
         self._store, self._somebody = store, somebody
 
     async def write(self, work: Any) -> Any:

@@ -717,6 +717,26 @@ async def test_a_request_finds_its_check_that_still_waits_to_be_recorded(tmp_pat
         assert only.checked_at is not None
 
 
+async def test_a_policy_that_begins_to_count_a_tool_counts_the_checks_that_still_wait(tmp_path: Path) -> None:
+    async with stage(tmp_path, EMPTY, running=True) as it:
+        await it.check(amount=5)
+        assert it.desk.recorder.waiting == 1
+        part = it.policy_path.with_suffix(".part")
+        part.write_text(policy(TOTAL), encoding="utf-8")
+        part.rename(it.policy_path)
+        await it.check(amount=7)
+        assert await it.seen() == {"total": 12}
+
+
+async def test_what_waits_to_be_recorded_never_takes_more_than_its_share_of_memory(tmp_path: Path) -> None:
+    async with stage(tmp_path, EMPTY, running=True) as it:
+        large = Material.model_validate({"state": ["x" * 100_000] * 19})
+        for amount in range(5):
+            await check_triggers(it.desk, it.ada, action(amount=amount), large)
+            assert it.desk.recorder.waiting <= 4
+        assert len(await it.asked()) == 5
+
+
 async def test_without_a_store_a_counted_check_is_refused_and_others_until_the_line_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
+from signoff.domain.people import Agent
 from signoff.store.sqlite import SqliteStore, open_store
 from signoff.store.unit import Unit
 
@@ -199,6 +200,38 @@ async def test_everything_is_there_again_after_reopening(
             before = await reader.head()
     async with opener(tmp_path, clock) as store, store.reading() as reader:
         assert await reader.head() == before
+
+
+def adding(name: str, key_hash: bytes) -> Callable[[Unit], Any]:
+    async def work(unit: Unit) -> Agent:
+        agent = Agent(unit.new_id("agt"), name, None, unit.now)
+        await unit.add_agent(agent, key_hash)
+        return agent
+
+    return work
+
+
+async def test_whoever_looks_for_an_agent_finds_what_is_committed_at_that_moment(
+    opener: Opener, tmp_path: Path, clock: HandClock
+) -> None:
+    """Two stores on one database are two processes to each other."""
+    first, second = b"1" * 32, b"2" * 32
+    async with opener(tmp_path, clock) as mine, opener(tmp_path, clock) as other:
+        assert await mine.agent("agt_nobody") is None
+        assert await mine.agent_by_key(first) is None
+        ada = await other.write(adding("Ada", first))
+        assert await mine.agent(ada.id) == ada
+        assert await mine.agent_by_key(first) == ada
+
+        async def rotate(unit: Unit) -> None:
+            await unit.set_agent_key(ada.id, second)
+            # Not committed yet, so nobody else may see it.
+            assert await mine.agent_by_key(first) == ada
+            assert await mine.agent_by_key(second) is None
+
+        await other.write(rotate)
+        assert await mine.agent_by_key(first) is None
+        assert await mine.agent_by_key(second) == ada
 
 
 async def test_a_move_from_a_version_that_is_past_changes_nothing(desk_case: DeskCase) -> None:

@@ -25,6 +25,7 @@ from signoff.audit.keys import create_keys
 from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
+from signoff.domain.people import Agent
 from signoff.store import erasure, history, reader, sqlite, unit, writer
 from signoff.store.migrate import migrations
 from signoff.store.queries import FILES, load_queries
@@ -352,6 +353,68 @@ async def test_a_database_that_is_locked_for_long_does_not_end_those_who_wait(
             db.execute("COMMIT")
         with anyio.fail_after(5):
             await note(store)
+
+
+async def ada_in(store: SqliteStore) -> Agent:
+    async def work(made: unit.Unit) -> Agent:
+        agent = Agent(made.new_id("agt"), "Ada", None, made.now)
+        await made.add_agent(agent, b"k" * 32)
+        return agent
+
+    return await store.write(work)
+
+
+async def test_an_agent_is_found_while_another_process_holds_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In WAL mode whoever writes keeps nobody from reading, so the event loop never waits."""
+    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    async with opened(tmp_path / "signoff.db") as store:
+        ada = await ada_in(store)
+        with second_hand(store.path) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("UPDATE agent SET paused_at = '2026-11-23T20:31:05.123456Z'")
+            assert await store.agent(ada.id) == ada
+            db.execute("COMMIT")
+        found = await store.agent(ada.id)
+        assert found is not None
+        assert found.paused_at is not None
+
+
+async def test_without_wal_a_look_waits_for_the_lock_off_the_event_loop_and_says_when_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "has_wal_reset_race", lambda version: True)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 200)
+    async with opened(tmp_path / "signoff.db") as store:
+        ada = await ada_in(store)
+        assert await store.agent(ada.id) == ada
+        turns, looked = 0, anyio.Event()
+
+        async def look() -> None:
+            with pytest.raises(StoreUnavailable, match="Another process"):
+                await store.agent(ada.id)
+            looked.set()
+
+        with second_hand(store.path) as db, anyio.fail_after(5):
+            db.execute("BEGIN EXCLUSIVE")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look)
+                while not looked.is_set():
+                    await anyio.lowlevel.checkpoint()
+                    turns += 1
+            db.execute("COMMIT")
+        assert turns > 100
+        assert await store.agent(ada.id) == ada
+
+
+async def test_a_look_that_fails_on_the_event_loop_is_tried_where_it_may_wait(tmp_path: Path) -> None:
+    async with opened(tmp_path / "signoff.db") as store:
+        ada = await ada_in(store)
+        assert store._glance is not None
+        store._glance._connection._connection.close()
+        assert await store.agent(ada.id) == ada
+        assert await store.agent_by_key(b"k" * 32) == ada
 
 
 # Other processes

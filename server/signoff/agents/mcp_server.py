@@ -10,25 +10,21 @@ where every start of an agent waits for these answers, it is opened behind them.
 from __future__ import annotations
 
 import importlib
-import io
+import json
 import logging
 import secrets
-import sys
-import threading
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-import anyio.from_thread
-import anyio.lowlevel
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import X_MCP_HEADER_KEY
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     INVALID_PARAMS,
@@ -52,7 +48,8 @@ from signoff.agents.errors import protocol_error, tool_error
 from signoff.agents.guide import GUIDE, INSTRUCTIONS
 from signoff.agents.mcp_subscribers import Subscribers, subscribers
 from signoff.agents.mcp_tools import TOOLS
-from signoff.agents.strict_json import read_pieces, strict_lines
+from signoff.agents.stdio import claimed_stdout, pieces_of_stdin
+from signoff.agents.strict_json import strict_lines
 from signoff.domain.errors import Forbidden, PolicyInvalid, SignoffError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -91,7 +88,7 @@ def build_mcp_server(desk: Desk, identify: Identify) -> Server[Subscribers]:
 async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[Desk, Agent]]]) -> None:
     """Serve one agent over stdin and stdout until stdin ends.
 
-    stdout belongs to the protocol: whatever else this process prints must go to stderr.
+    stdout belongs to the protocol meanwhile: whatever else this process prints goes to stderr.
 
     Args:
         opening: Opens the desk and says which agent asks. Entered once, at the latest half a second after the
@@ -101,10 +98,13 @@ async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[De
     house = _House(opening)
     server = _server(house.door)
     refusals, refused = anyio.create_memory_object_stream[JSONRPCError](8)
-    given, pieces = anyio.create_memory_object_stream[bytes](8)
-    lines = strict_lines(pieces, refusals.send)
-    _start_reading(given)
-    async with refusals, refused, pieces, stdio_server(stdin=lines) as (incoming, outgoing):  # type: ignore[arg-type]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(refusals)
+        await stack.enter_async_context(refused)
+        pieces = await stack.enter_async_context(aclosing(pieces_of_stdin()))
+        wire = stack.enter_context(claimed_stdout())
+        lines = strict_lines(pieces, refusals.send)
+        incoming, outgoing = await stack.enter_async_context(stdio_server(stdin=lines, stdout=wire))  # type: ignore[arg-type]
 
         async def answer_refused() -> None:
             async for error in refused:
@@ -119,29 +119,6 @@ async def serve_stdio(opening: Callable[[], AbstractAsyncContextManager[tuple[De
             house.close()
     if house.failure is not None:
         raise house.failure
-
-
-def _start_reading(given: MemoryObjectSendStream[bytes]) -> None:
-    """Read stdin in a thread that nothing waits for.
-
-    A read cannot be interrupted. In a thread that is joined it would keep the process from ending until the
-    client says one more word.
-    """
-    # A buffer of its own: the interpreter closes sys.stdin's while this thread may still hold its lock.
-    source = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
-    token = anyio.lowlevel.current_token()
-
-    def give(piece: bytes) -> None:
-        anyio.from_thread.run(given.send, piece, token=token)
-
-    def read() -> None:
-        with suppress(RuntimeError, anyio.BrokenResourceError, OSError):  # the loop or its reader is gone
-            try:
-                read_pieces(source, give)
-            finally:
-                anyio.from_thread.run_sync(given.close, token=token)
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
 
 
 class _House:
@@ -190,8 +167,7 @@ class _House:
         async with self._opening() as (desk, agent):
 
             async def identify(_request: Request) -> Agent:
-                async with desk.store.reading() as reader:
-                    known = await reader.agent(agent.id)
+                known = await desk.store.agent(agent.id)
                 if known is None:
                     raise Forbidden("This agent is no longer known here. Stop, and tell the user.")
                 return known
@@ -254,9 +230,15 @@ def _definitions() -> list[ToolDefinition]:
     return [tool.definition() for tool in TOOLS]
 
 
+@cache
 def _input_schema(name: str) -> dict[str, Any] | None:
-    """Return a tool's schema; over HTTP the SDK would list all tools at each call to find it."""
-    return next((tool.input_schema for tool in _definitions() if tool.name == name), None)
+    """Return a tool's schema where it names arguments that must stand in HTTP headers too; none of ours does.
+
+    The SDK asks for it at each call over HTTP and walks all of it, which takes half as long as a check. Without this
+    function it would list all tools besides.
+    """
+    schema = next((tool.input_schema for tool in _definitions() if tool.name == name), None)
+    return schema if X_MCP_HEADER_KEY in json.dumps(schema) else None
 
 
 async def _list_prompts(_request: Request, _params: PaginatedRequestParams | None) -> ListPromptsResult:

@@ -9,7 +9,7 @@ from signoff.desk.ask import Ask, kept
 from signoff.desk.desk import Desk
 from signoff.desk.history import windows
 from signoff.desk.masks import fired_for_model
-from signoff.desk.record import record_check
+from signoff.desk.record import Answered, record_checks
 from signoff.desk.recorder import Heard
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
@@ -61,9 +61,9 @@ async def check_triggers(
     if policy.needs_history(action.tool):
         verdict = await _judged(desk, ask, policy)
     else:
-        now = desk.clock.now()
-        verdict = evaluate(policy, ask.facts(now))
-        await desk.recorder.later(Heard(ask, policy, verdict, now))
+        facts = ask.facts(desk.clock.now())
+        verdict = evaluate(policy, facts)
+        await desk.recorder.later(Heard(ask, policy, verdict, facts))
     return _told(policy, verdict)
 
 
@@ -79,14 +79,15 @@ def _told(policy: LoadedPolicy, verdict: Verdict) -> Checked:
 
 async def _judged(desk: Desk, ask: Ask, policy: LoadedPolicy) -> Verdict:
     """Evaluate over the history and record, in one unit of work: no other ask comes between."""
+    await desk.recorder.settle_before(policy)
     what = kept(ask.facts(desk.clock.now()), document=desk.settings.checks.keeps_documents)
 
     async def judge(unit: Unit) -> Verdict:
         facts = ask.facts(await unit.history.now())
         facts = replace(facts, history=await windows(unit, policy, facts, ask.digest))
         verdict = evaluate(policy, facts)
-        await record_check(
-            unit, ask, verdict, facts=facts, policy=policy, what=what, audit=desk.settings.checks.audit
+        await record_checks(
+            unit, [Answered(ask, verdict, facts, policy, what)], audit=desk.settings.checks.audit
         )
         return verdict
 

@@ -228,8 +228,7 @@ async def agent_by_key(desk: Desk, key: str) -> Agent:
     Raises:
         Forbidden: The key opens nothing.
     """
-    async with desk.store.reading() as reader:
-        agent = await reader.agent_by_key(key_hash(key)) if key.startswith(KEY_PREFIX) else None
+    agent = await desk.store.agent_by_key(key_hash(key)) if key.startswith(KEY_PREFIX) else None
     if agent is None:
         raise Forbidden("This agent key is not valid. Get one with `signoff agents add NAME`.")
     return agent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,13 +10,14 @@ from typing import Literal
 from signoff.desk.ask import Ask, Kept, recording
 from signoff.desk.history import active, entries
 from signoff.desk.policies import note_policy
-from signoff.domain.asked import standing_after, standing_of
+from signoff.domain.asked import Placed, Standing, standing_after, standing_of
 from signoff.domain.case import Escalation
 from signoff.domain.event import Draft
 from signoff.domain.verdict import Verdict
 from signoff.store.unit import Unit
 from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy
+from signoff.triggers.signals.history import Definition
 
 Joined = tuple[int, datetime]
 """Number of a check, and when it was first asked."""
@@ -39,29 +41,41 @@ class CheckSettings:
         return self.keep_documents_for > timedelta(0)
 
 
-async def record_check(
-    unit: Unit,
-    ask: Ask,
-    verdict: Verdict,
-    *,
-    facts: Facts,
-    policy: LoadedPolicy,
-    what: Kept,
-    audit: AuditChecks,
-) -> None:
-    """Record a check, with an event where the settings want one."""
-    await note_policy(unit, policy)
-    made = recording(ask, verdict, what=what, history=facts.history, asked_at=facts.now)
-    places = entries(await active(unit), facts, ask.digest)
-    await unit.history.add(made, places, case_id=None, standing=standing_after(verdict.outcome))
-    if audit == "all" or (audit == "fired" and (verdict.fired or verdict.outcome != "allow")):
-        data = {
-            "action_digest": ask.digest,
-            "verdict": verdict.outcome,
-            "triggers": [one.trigger for one in verdict.fired],
-            "policy_digest": verdict.policy_digest,
-        }
-        await unit.record(Draft("check.recorded", unit.now, ask.agent.actor, data))
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A check with the verdict that was given on it."""
+
+    ask: Ask
+    verdict: Verdict
+    facts: Facts
+    policy: LoadedPolicy
+    what: Kept
+
+
+async def record_checks(unit: Unit, checks: Sequence[Answered], *, audit: AuditChecks) -> None:
+    """Record checks in order, with an event for each that the settings want one for.
+
+    What they share is read and written once: a hundred cost little more than one.
+    """
+    for policy in {one.policy.digest: one.policy for one in checks}.values():
+        await note_policy(unit, policy)
+    counted = await active(unit)
+    await unit.history.add(
+        [
+            _placed(counted, one.ask, one.verdict, one.facts, one.what, standing_after(one.verdict.outcome))
+            for one in checks
+        ]
+    )
+    for one in checks:
+        verdict = one.verdict
+        if audit == "all" or (audit == "fired" and (verdict.fired or verdict.outcome != "allow")):
+            data = {
+                "action_digest": one.ask.digest,
+                "verdict": verdict.outcome,
+                "triggers": [fired.trigger for fired in verdict.fired],
+                "policy_digest": verdict.policy_digest,
+            }
+            await unit.record(Draft("check.recorded", unit.now, one.ask.agent.actor, data))
 
 
 async def take_up_check(unit: Unit, ask: Ask, facts: Facts) -> Joined | None:
@@ -89,11 +103,16 @@ async def record_request(
     joined: Joined | None,
 ) -> None:
     """Record a request with its case, as one ask with the check that it follows."""
-    made = recording(ask, verdict, what=what, history=facts.history, asked_at=facts.now)
-    places = entries(await active(unit), facts, ask.digest)
-    standing = standing_of(case)
+    placed = _placed(await active(unit), ask, verdict, facts, what, standing_of(case))
     if joined is None:
-        await unit.history.add(made, places, case_id=case.id, standing=standing)
+        await unit.history.add([placed], case_id=case.id)
     else:
         seq, checked_at = joined
-        await unit.history.ask_again(seq, checked_at, made, places, case_id=case.id, standing=standing)
+        await unit.history.ask_again(seq, checked_at, placed, case_id=case.id)
+
+
+def _placed(
+    counted: Sequence[Definition], ask: Ask, verdict: Verdict, facts: Facts, what: Kept, standing: Standing
+) -> Placed:
+    made = recording(ask, verdict, what=what, history=facts.history, asked_at=facts.now)
+    return Placed(made, tuple(entries(counted, facts, ask.digest)), standing)

@@ -11,40 +11,54 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 
 import anyio
+import anyio.lowlevel
+import orjson
 
-from signoff.desk.ask import Ask, kept
+from signoff.desk.ask import Ask, Kept, kept
 from signoff.desk.history import fill, forget
-from signoff.desk.record import CheckSettings, record_check
+from signoff.desk.record import Answered, CheckSettings, record_checks
 from signoff.domain.errors import SignoffError, StoreUnavailable
 from signoff.domain.verdict import Verdict
 from signoff.store.store import Store
 from signoff.store.unit import Unit
+from signoff.triggers.facts import Facts
 from signoff.triggers.load import LoadedPolicy
 from signoff.triggers.watch import PolicyFile
 
 log = logging.getLogger(__name__)
 
+GATHER_S = 0.2
+"""How long a check waits for others to be written with it: an agent that asks one after another pays for a part of a
+transaction a check, and not for a whole one."""
 MOST_WAITING = 100
-"""A bundle has up to 2 MB, so the line holds at most 200 MB; usually some kilobytes."""
-WRITTEN_AT_ONCE = 20
+MOST_WAITING_BYTES = 8 * 1024 * 1024
+"""Of JSON; as objects it takes up to some thirty times as much."""
+FULL_ENOUGH = 50
+"""Checks after which none waits for others any more."""
 CLOSE_WITHIN_S = 5.0
 RETRY_AFTER_S = 1.0
 FORGET_EVERY_S = 600.0
 FORGOTTEN_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """A check that was answered and is not recorded yet."""
 
-    ask: Ask
-    policy: LoadedPolicy
-    verdict: Verdict
-    at: datetime
+    def __init__(self, ask: Ask, policy: LoadedPolicy, verdict: Verdict, facts: Facts) -> None:
+        self.ask = ask
+        self.policy = policy
+        self.verdict = verdict
+        self.facts = facts
+        self.size_bytes = len(orjson.dumps((facts.action, facts.bundle)))
+        self._what: Kept | None = None
+
+    def what(self, *, document: bool) -> Kept:
+        """Return what is kept of it; made once, when there is time for it."""
+        if self._what is None:
+            self._what = kept(self.facts, document=document)
+        return self._what
 
 
 class Recorder:
@@ -55,7 +69,8 @@ class Recorder:
         self._policy = policy
         self._settings = settings
         self._line: deque[Heard] = deque()
-        self._work = anyio.Event()
+        self._work, self._hurry = anyio.Event(), anyio.Event()
+        self._filling = False
         self._running = False
 
     @property
@@ -72,8 +87,10 @@ class Recorder:
         if self._store.read_only is not None:
             raise StoreUnavailable(self._store.read_only)
         self._line.append(heard)
-        if self._running and len(self._line) <= MOST_WAITING:
+        if self._running and not self._is_full():
             self._work.set()
+            if len(self._line) >= FULL_ENOUGH:
+                self._hurry.set()
             return
         try:
             await self.flush()
@@ -81,6 +98,10 @@ class Recorder:
             if heard in self._line:  # the agent is told to stop, so nothing was asked
                 self._line.remove(heard)
             raise
+
+    def _is_full(self) -> bool:
+        size_bytes = sum(one.size_bytes for one in self._line)
+        return len(self._line) > MOST_WAITING or size_bytes > MOST_WAITING_BYTES
 
     async def settle(self, ask: Ask) -> None:
         """Write the line first if a check of the same action waits in it: a request must find it.
@@ -92,9 +113,20 @@ class Recorder:
         if any((one.ask.agent.id, one.ask.session, one.ask.digest) == mine for one in self._line):
             await self.flush()
 
+    async def settle_before(self, policy: LoadedPolicy) -> None:
+        """Write the line first if another policy judged a check in it: this one may count what that did not.
+
+        Raises:
+            StoreUnavailable: It could not be written.
+        """
+        if any(one.policy is not policy for one in self._line):
+            await self.flush()
+
     def wake(self) -> None:
         """Let the task look for earlier asks that a new series waits for."""
+        self._filling = True
         self._work.set()
+        self._hurry.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -120,27 +152,27 @@ class Recorder:
             log.error("Recording checks: %s", error.message)  # noqa: TRY400 -- ours, and said in words
 
     async def flush(self) -> None:
-        """Write the whole line, a batch a unit of work; a batch that fails stands in line again.
+        """Write the whole line, in one unit of work; where that fails it stands in line again.
 
         Raises:
             StoreUnavailable: It could not be written.
         """
+        documents = self._settings.keeps_documents
         while self._line:
-            batch = [self._line.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._line)))]
+            # What takes time is done before the unit, which must be short, and with a turn for others after each.
+            for heard in list(self._line):
+                heard.what(document=documents)
+                await anyio.lowlevel.checkpoint()
+            # From here no turn for anybody until the unit stands in the writer's line: `settle` counts on it.
+            batch = list(self._line)
+            self._line.clear()
+            checks = [
+                Answered(one.ask, one.verdict, one.facts, one.policy, one.what(document=documents))
+                for one in batch
+            ]
 
-            async def write(unit: Unit, batch: list[Heard] = batch) -> None:
-                for heard in batch:
-                    facts = heard.ask.facts(heard.at)
-                    what = kept(facts, document=self._settings.keeps_documents)
-                    await record_check(
-                        unit,
-                        heard.ask,
-                        heard.verdict,
-                        facts=facts,
-                        policy=heard.policy,
-                        what=what,
-                        audit=self._settings.audit,
-                    )
+            async def write(unit: Unit, checks: list[Answered] = checks) -> None:
+                await record_checks(unit, checks, audit=self._settings.audit)
 
             try:
                 await self._store.write(write)
@@ -154,7 +186,9 @@ class Recorder:
     async def _write(self) -> None:
         while True:
             await self._work.wait()
-            self._work = anyio.Event()
+            with anyio.move_on_after(GATHER_S):
+                await self._hurry.wait()
+            self._work, self._hurry = anyio.Event(), anyio.Event()
             if self._store.read_only is not None:  # said once, by whoever found it out
                 await self._retry()
                 continue
@@ -169,9 +203,14 @@ class Recorder:
                 await self._retry()
 
     async def _fill(self) -> None:
-        more = True
-        while more:
-            more = await self._store.write(fill)  # between two batches, others have their turn
+        while self._filling:
+            self._filling = False  # unless it is asked for again meanwhile
+            try:
+                # Between two batches, others have their turn.
+                self._filling |= await self._store.write(fill)
+            except BaseException:
+                self._filling = True
+                raise
 
     async def _retry(self) -> None:
         await anyio.sleep(RETRY_AFTER_S)

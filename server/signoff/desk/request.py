@@ -77,6 +77,7 @@ async def request_approval(
     )
     policy = desk.policy.current()
     await desk.recorder.settle(asking)
+    await desk.recorder.settle_before(policy)
     what = kept(asking.facts(desk.clock.now()), document=desk.settings.checks.keeps_documents)
 
     async def open_case(unit: Unit) -> Escalation:

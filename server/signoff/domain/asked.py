@@ -85,6 +85,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """An ask that is about to be recorded, with everything that it counts in."""
+
+    asked: Recording
+    entries: tuple[Entry, ...]
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesState:
     """How far a definition of a series has been filled."""
 

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,7 +55,11 @@ def from_text(text: str) -> datetime:
     Raises:
         ValueError: Any other form.
     """
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("write an instant as in 2026-11-23T20:31:05.123456Z")
+    return datetime.fromisoformat(
+        text
+    )  # ten times as fast as `strptime`; alone it would read other forms too
 
 
 def parse_duration(text: str) -> timedelta:

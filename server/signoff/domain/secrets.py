@@ -66,6 +66,7 @@ _LETTERS: dict[str, tuple[str, ...]] = {
     "bearer_token": ("earer ",),
 }
 """What every secret of a kind holds one of; looking for it first is several times faster than the pattern."""
+_ALL_LETTERS = tuple(letters for some in _LETTERS.values() for letters in some)
 _CARD = "[masked: card_number]"
 _MASKED = re.compile(r"\[masked: ([a-z_]+)\]")
 _FIRST_DIGITS = "3456"
@@ -143,13 +144,20 @@ def _mask_text(text: str) -> str:
     if len(text) < 13:  # shorter than any secret below
         return text
     masked = text
-    for kind, pattern in _PATTERNS:
-        if not any(letters in masked for letters in _LETTERS[kind]):
-            continue
-        before = r"\1" if pattern.groups else ""
-        masked = pattern.sub(f"{before}[masked: {kind}]", masked)
+    for letters in _ALL_LETTERS:  # a loop: `any` over a generator takes three times as long for a short text
+        if letters in text:
+            masked = _mask_shaped(text)
+            break
     masked = _DIGITS.sub(_mask_cards, masked)
     return text if masked == text else masked
+
+
+def _mask_shaped(text: str) -> str:
+    for kind, pattern in _PATTERNS:
+        if any(letters in text for letters in _LETTERS[kind]):
+            before = r"\1" if pattern.groups else ""
+            text = pattern.sub(f"{before}[masked: {kind}]", text)
+    return text
 
 
 def _mask_cards(run: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ level, and single entries only in the bucket of the lowest level that the instan
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact
 from typing import Any
@@ -17,6 +17,7 @@ import orjson
 from signoff.domain.asked import (
     Asked,
     Entry,
+    Placed,
     Recording,
     SeriesState,
     Standing,
@@ -154,43 +155,40 @@ class History(Windows):
         last, _ = await self.last_asked()
         return self._unit_now if last is None else max(self._unit_now, last)
 
-    async def add(
-        self,
-        asked: Recording,
-        entries: Iterable[Entry],
-        *,
-        case_id: str | None,
-        standing: Standing,
-    ) -> int:
-        """Record an ask with its entries, and return its number."""
+    async def add(self, asks: Iterable[Placed], *, case_id: str | None = None) -> None:
+        """Record asks, in this order; at the same cost a statement for one and for a hundred."""
         last, newest = await self.last_asked()
-        at = asked.asked_at if last is None else max(asked.asked_at, last)
-        seq = newest + 1
+        made: list[tuple[int, datetime, Placed]] = []
+        for seq, one in enumerate(asks, newest + 1):
+            last = one.asked.asked_at if last is None else max(one.asked.asked_at, last)
+            made.append((seq, last, one))
         await self._q.add_asked(
             self._connection,
-            seq=seq,
-            at=to_text(at),
-            checked_at=None,
-            moved_at=to_text(at),
-            agent_id=asked.agent_id,
-            tool=asked.tool,
-            server=asked.server,
-            action_digest=asked.action_digest,
-            outcome=None,
-            **_said(asked, case_id, standing),
+            [
+                {
+                    "seq": seq,
+                    "at": to_text(at),
+                    "checked_at": None,
+                    "moved_at": to_text(at),
+                    "agent_id": one.asked.agent_id,
+                    "tool": one.asked.tool,
+                    "server": one.asked.server,
+                    "action_digest": one.asked.action_digest,
+                    "outcome": None,
+                    **_said(one.asked, case_id, one.standing),
+                }
+                for seq, at, one in made
+            ],
         )
-        await self._put(seq, at, asked, entries, standing=standing)
-        return seq
+        await self._put(made)
 
     async def ask_again(
         self,
         seq: int,
         checked_at: datetime,
-        asked: Recording,
-        entries: Iterable[Entry],
+        placed: Placed,
         *,
         case_id: str,
-        standing: Standing,
     ) -> None:
         """Make a check and the request that follows it one ask, as it was requested.
 
@@ -203,17 +201,22 @@ class History(Windows):
             at=to_text(at),
             checked_at=to_text(checked_at),
             moved_at=to_text(at),
-            **_said(asked, case_id, standing),
+            **_said(placed.asked, case_id, placed.standing),
         )
-        await self._put(seq, at, asked, entries, standing=standing)
+        await self._put([(seq, at, placed)])
 
-    async def _put(
-        self, seq: int, at: datetime, asked: Recording, entries: Iterable[Entry], *, standing: Standing
-    ) -> None:
-        if asked.document is not None:
-            await self._q.put_asked_document(self._connection, seq=seq, at=to_text(at), body=asked.document)
-        for entry in entries:
-            await self.enter(seq, entry, at=at, counts=stands(entry.counting, standing, None))
+    async def _put(self, made: Sequence[tuple[int, datetime, Placed]]) -> None:
+        """Keep the documents of asks, and enter them in their series."""
+        documents = [
+            {"seq": seq, "at": to_text(at), "body": one.asked.document}
+            for seq, at, one in made
+            if one.asked.document is not None
+        ]
+        if documents:
+            await self._q.put_asked_document(self._connection, documents)
+        for seq, at, one in made:
+            for entry in one.entries:
+                await self.enter(seq, entry, at=at, counts=stands(entry.counting, one.standing, None))
 
     async def moved(self, case: Escalation) -> None:
         """Let the ask that a case came of stand as the case does; nothing where there is none yet."""

@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ from signoff.domain.clock import Clock
 from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
 from signoff.domain.event import NO_EVENT
 from signoff.domain.ids import NewId
+from signoff.domain.people import Agent
+from signoff.store.glance import Glance
 from signoff.store.migrate import migrate_sqlite
 from signoff.store.queries import load_queries
 from signoff.store.reader import Reader
@@ -108,7 +110,14 @@ class SqliteStore:
     """A store in one SQLite file; made by `open_store`."""
 
     def __init__(
-        self, writer: Writer, readers: list[Reader], *, waiters: Waiters, settings: Settings, path: Path
+        self,
+        writer: Writer,
+        readers: list[Reader],
+        *,
+        glance: Reader | None,
+        waiters: Waiters,
+        settings: Settings,
+        path: Path,
     ) -> None:
         self.settings = settings
         self.path = path
@@ -116,6 +125,8 @@ class SqliteStore:
         self._writer = writer
         self._free = list(readers)
         self._lent = anyio.Semaphore(len(readers))
+        self._glance = glance
+        self._errors: tuple[type[Exception], ...] = (sqlite3.Error, driver().Error)
         self._waiters = waiters
 
     async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
@@ -159,6 +170,22 @@ class SqliteStore:
                 raise ours from error
             finally:
                 self._free.append(reader)
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """Return an agent by id as it is committed now, whichever process wrote it."""
+        return await self._at_a_glance(lambda reader: reader.agent(agent_id))
+
+    async def agent_by_key(self, key_hash: bytes) -> Agent | None:
+        """Return the agent that holds a key now."""
+        return await self._at_a_glance(lambda reader: reader.agent_by_key(key_hash))
+
+    async def _at_a_glance(self, read: Callable[[Reader], Awaitable[T]]) -> T:
+        """Read a row on the event loop; where that does not work at once, on a connection that may wait."""
+        if self._glance is not None:
+            with suppress(*self._errors):
+                return await read(self._glance)
+        async with self.reading() as reader:
+            return await read(reader)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[Reader]:
@@ -208,6 +235,11 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
             Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries)
             for _ in range(READERS)
         ]
+        glance = None
+        if settings.journal_mode == "wal":  # otherwise a commit keeps readers waiting
+            looking = _connect(module, path, read_only=True)
+            stack.callback(looking.close)
+            glance = Reader(Glance(looking), queries)
         watching = await _aio(stack, lambda: _connect(module, path, read_only=True))
         writer = Writer(
             writing, queries, clock=clock, new_id=new_id, translated=_translated, committed=waiters.wake
@@ -216,7 +248,9 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
             tasks.start_soon(writer.run)
             tasks.start_soon(_notice_others, watching, queries, waiters)
             try:
-                yield SqliteStore(writer, readers, waiters=waiters, settings=settings, path=path)
+                yield SqliteStore(
+                    writer, readers, glance=glance, waiters=waiters, settings=settings, path=path
+                )
             finally:
                 writer.close()
                 with anyio.CancelScope(shield=True):

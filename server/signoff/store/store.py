@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from signoff.domain.people import Agent
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -64,6 +65,21 @@ class Store(Protocol):
         Raises:
             StoreUnavailable: The file cannot be read.
         """
+        ...
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """Return an agent by id as it is committed now, whichever process wrote it.
+
+        Every call of an agent asks this first, so that a pause counts at once; a store answers as fast as it can, and
+        remembers nothing between two calls.
+
+        Raises:
+            StoreUnavailable: The file cannot be read.
+        """
+        ...
+
+    async def agent_by_key(self, key_hash: bytes) -> Agent | None:
+        """Return the agent that holds a key now; as `agent`."""
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Reader]:

@@ -2,8 +2,8 @@
 -- When the policy was last asked, and the number of the newest ask.
 SELECT (SELECT MAX(at) FROM asked) AS at, (SELECT MAX(seq) FROM asked) AS seq;
 
--- name: add_asked(seq, at, checked_at, moved_at, agent_id, session, tool, server, subject, action_digest, verdict, fired, shadow, history, policy_digest, escalation_id, standing, outcome)!
--- Record an ask.
+-- name: add_asked(seq, at, checked_at, moved_at, agent_id, session, tool, server, subject, action_digest, verdict, fired, shadow, history, policy_digest, escalation_id, standing, outcome)*!
+-- Record asks.
 INSERT INTO asked (seq, at, checked_at, moved_at, agent_id, session, tool, server, subject, action_digest, verdict,
   fired, shadow, history, policy_digest, escalation_id, standing, outcome)
 VALUES (:seq, :at, :checked_at, :moved_at, :agent_id, :session, :tool, :server, :subject, :action_digest, :verdict,
@@ -31,7 +31,7 @@ WHERE agent_id = :agent_id AND action_digest = :action_digest AND at >= :since A
   AND escalation_id IS NULL AND standing <> 'allowed'
 ORDER BY at DESC, seq DESC LIMIT 1;
 
--- name: put_asked_document(seq, at, body)!
+-- name: put_asked_document(seq, at, body)*!
 -- Keep what was asked; a request replaces what its check said.
 INSERT INTO asked_document (seq, at, body) VALUES (:seq, :at, :body)
 ON CONFLICT (seq) DO UPDATE SET at = excluded.at, body = excluded.body;
