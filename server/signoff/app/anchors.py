@@ -10,8 +10,8 @@ nor any decision. What is known of each place lies in `anchors/`, outside the da
 
 A witness that holds a larger log than ours, or another one of the same size, says that ours was cut, restored or
 forked. That stands in `NAME.json` until the witness takes a checkpoint again, and on such a log a desk is read-only.
-After two people have recovered the log, places take the new history; a witness does not, and only its operator can let
-it begin anew. It is then said to fail, as one that is down.
+After two people have recovered the log, places take the new history; a witness does not, for it cosigns one history
+only. It is then said to fail, as one that is down.
 """
 
 from __future__ import annotations
@@ -261,8 +261,8 @@ async def _to_witness(desk: Desk, anchor: WitnessAnchor, head: Checkpoint, note:
     except _Cosigned as error:
         if error.size <= await _given_up(desk):
             raise KnowsGivenUp(
-                f"{anchor.label} cosigned {error.size} events of the history that a recovery gave up. Its operator has"
-                " to let it begin anew with this log."
+                f"{anchor.label} cosigned {error.size} events of the history that a recovery gave up, and will cosign no"
+                " other. Name another witness, or one with a new key."
             ) from None
         raise KnowsAnother(error.message) from None
 
