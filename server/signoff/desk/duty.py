@@ -29,7 +29,7 @@ async def targets(reader: Reader, tier: Tier, case: Escalation, at: datetime) ->
 
 def may_decide(person: Person, case: Escalation) -> bool:
     """Say whether somebody has the role for a case, and sees its queue."""
-    if case.require.role not in person.roles and "supervisor" not in person.roles:
+    if case.role_needed not in person.roles and "supervisor" not in person.roles:
         return False
     return may_see_case(SignIn(person, "link"), case.id, case.queue)
 
