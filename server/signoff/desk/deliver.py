@@ -19,6 +19,7 @@ from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_case_link
 from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
 from signoff.domain.clock import from_text
+from signoff.domain.duty import chosen
 from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
@@ -67,7 +68,7 @@ async def alerts_for(unit: Unit, case: Escalation, queue: Queue) -> tuple[AlertD
         AlertDraft("opened", person.id, address, case.urgency, due[person.id])
         for person in people
         if person.id in due
-        for address in dict.fromkeys(person.addresses)
+        for address in chosen(person, case.urgency)
     )
 
 

@@ -74,7 +74,10 @@ def _alert_target(text: str) -> str:
         raise ValueError(f"there is no role '{who[:40]}'; the roles are {', '.join(ROLES)}")
     if kind == "person" and who.strip() == who and who:
         return text
-    raise ValueError("write role:<role> or person:<name>")
+    if kind == "rotation":
+        _id(who)
+        return text
+    raise ValueError("write role:<role>, person:<name> or rotation:<name>")
 
 
 def _mask_path(text: str) -> str:
@@ -170,7 +173,9 @@ class Tier(_Part):
                 Field(
                     strict=True,
                     json_schema_extra={
-                        "pattern": rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?)$"
+                        "pattern": (
+                            rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?|rotation:{_ID.pattern})$"
+                        )
                     },
                 ),
                 AfterValidator(_alert_target),
@@ -179,7 +184,7 @@ class Tier(_Part):
         ],
         Field(min_length=1),
     ]
-    """`role:<role>` or `person:<name>`, one entry per target."""
+    """`role:<role>`, `person:<name>` or `rotation:<name>`, one entry per target."""
 
 
 class Queue(_Part):
