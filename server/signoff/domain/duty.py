@@ -9,17 +9,20 @@ Nothing here reads a clock; every question names its instant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from signoff.domain.hours import ALWAYS, Hours
 from signoff.domain.people import Person
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(_DAY.pattern + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?")
 WEEK = timedelta(days=7)
 LOOK_AHEAD = 2 * WEEK
-MAX_TURNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,11 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """For a while, one person stands in for another."""
+    """For a while, one person stands in for another, or for whoever has the turn."""
 
     id: str
-    instead_of: str
+    instead_of: str | None
+    """None for whoever has the turn in the rotation."""
     person_id: str
     starts_at: datetime
     ends_at: datetime
@@ -148,22 +152,17 @@ class Roster:
         Stand-ins may have handed over in their turn. Of two overrides for the same person the later one holds. Two
         people who stand in for each other have swapped.
         """
+        holding = [one for one in self.overrides if one.rotation in (None, rotation) and one.covers(at)]
         person, seen = person_id, {person_id}
+        meant: tuple[str | None, ...] = (person_id, None)
         while True:
-            override = self.override_of(person, at, rotation=rotation)
+            held = (one for one in holding if one.instead_of in meant)
+            override = max(held, key=lambda one: (one.made_at, one.id), default=None)
             if override is None or override.person_id in seen:
                 return person
             person = override.person_id
+            meant = (person,)
             seen.add(person)
-
-    def override_of(self, person_id: str, at: datetime, *, rotation: str | None = None) -> Override | None:
-        """Return the override that replaces somebody at an instant."""
-        held = (
-            one
-            for one in self.overrides
-            if one.instead_of == person_id and one.rotation in (None, rotation) and one.covers(at)
-        )
-        return max(held, key=lambda one: (one.made_at, one.id), default=None)
 
     def person_until(self, person_id: str, at: datetime) -> datetime | None:
         """Return when another answer than now's holds for a person, None if not within the next two weeks."""
@@ -179,7 +178,7 @@ class Roster:
         found: list[Turn] = []
         rotation = self.rotations[name]
         edges = [since, *self._edges(rotation.hours, since, until, rotation), until]
-        for starts_at, ends_at in zip(edges, edges[1:], strict=False):
+        for starts_at, ends_at in pairwise(edges):
             if not rotation.hours.hold(starts_at) or self.for_rotation(name, starts_at) is not None:
                 continue
             person = rotation.turn(starts_at).person_id
@@ -204,8 +203,8 @@ class Roster:
     ) -> list[datetime]:
         """Return every instant between two at which an answer may change, in order."""
         edges = set(hours.edges(since, until))
-        for one in (*self.overrides, *self.absences):
-            edges |= {one.starts_at, one.ends_at}
+        spans: tuple[Override | Absence, ...] = (*self.overrides, *self.absences)
+        edges |= {edge for one in spans for edge in (one.starts_at, one.ends_at)}
         if rotation is not None:
             at = since
             while (at := rotation.turn(at).ends_at) < until:
@@ -225,6 +224,29 @@ def chosen(person: Person, urgency: str) -> tuple[str, ...]:
     labels = person.preferences.get(urgency, ())
     preferred = [one.url for one in person.addresses if one.label in labels]
     return tuple(dict.fromkeys(preferred or [one.url for one in person.addresses]))
+
+
+def read_instant(text: str, zone: str, *, ends: bool = False) -> datetime:
+    """Return the instant that a text means on the clocks of a zone.
+
+    `2026-12-24T18:00` is a time there, `2026-12-24T17:00Z` or `…+01:00` one anywhere. A day alone is its beginning.
+
+    Args:
+        ends: A day alone is meant to its end, so the beginning of the next.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    try:
+        if _DAY.fullmatch(text) is not None:
+            made = datetime.combine(date.fromisoformat(text) + timedelta(days=ends), time())
+        else:
+            made = datetime.fromisoformat(text if _TIME.fullmatch(text) is not None else "")
+        return (made if made.tzinfo is not None else made.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"'{text[:40]}' is no time: write 2026-12-24, 2026-12-24T18:00 or 2026-12-24T17:00Z"
+        ) from None
 
 
 def in_order(people: Iterable[str], first: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from signoff.domain.alert import Alert
 from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Decision
-from signoff.domain.duty import Roster
+from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
@@ -222,12 +222,16 @@ class Reader:
             held.setdefault(one["person_id"], []).append(rows.address(one, self._sealing))
         return [rows.person(row, held.get(row["id"], ())) async for row in self._q.people(self._connection)]
 
+    async def rotations(self) -> dict[str, Rotation]:
+        """Return every rotation by name."""
+        return {row["name"]: rows.rotation(row) async for row in self._q.rotations(self._connection)}
+
     async def roster(self, since: datetime) -> Roster:
         """Return everything that says who is on duty at an instant or later."""
         text = to_text(since)
         return Roster(
             people={one.id: one for one in await self.people()},
-            rotations={row["name"]: rows.rotation(row) async for row in self._q.rotations(self._connection)},
+            rotations=await self.rotations(),
             overrides=tuple(
                 [rows.override(row) async for row in self._q.overrides(self._connection, since=text)]
             ),

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from signoff.audit.keys import KeyInvalid, KeyMissing, locked, read_key_file, write_key_file
 from signoff.domain.address import SEALED, kind_of
 from signoff.domain.alert import TERMINAL
-from signoff.domain.errors import StoreUnavailable
+from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")
 
@@ -73,7 +73,10 @@ class Sealing:
         if not text.startswith(SEALED):
             return text
         key_id, _, made = text.removeprefix(SEALED).partition(":")
-        key = self._keys.get(key_id) or self._current().get(key_id)
+        try:
+            key = self._keys.get(key_id) or self._current().get(key_id)
+        except SignoffError:
+            return text
         if key is None:
             return text
         try:

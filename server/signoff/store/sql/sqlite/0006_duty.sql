@@ -38,11 +38,11 @@ CREATE TABLE rotation (
   holidays TEXT NOT NULL
 ) STRICT;
 
--- For a while, one person stands in for another.
+-- For a while, one person stands in for another, or for whoever has the turn in a rotation.
 CREATE TABLE duty_override (
   id         TEXT PRIMARY KEY,
   rotation   TEXT,
-  instead_of TEXT NOT NULL REFERENCES person (id),
+  instead_of TEXT REFERENCES person (id),
   person_id  TEXT NOT NULL REFERENCES person (id),
   starts_at  TEXT NOT NULL,
   ends_at    TEXT NOT NULL,
