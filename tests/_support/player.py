@@ -32,6 +32,7 @@ from signoff.domain.alert import Sent
 from signoff.domain.errors import SignoffError
 from signoff.domain.ids import new_id
 from signoff.domain.people import SignIn
+from signoff.store.sealing import open_sealing
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
 
@@ -47,7 +48,8 @@ async def desk_in(home: Path) -> AsyncGenerator[Desk]:
     """Open the desk of a home that the test made; its clock stands where the test's began."""
     keys, clock = load_keys(home / "keys"), HandClock()
     settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0)
-    async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+    path, sealing = home / "signoff.db", open_sealing(home / "keys")
+    async with open_store(path, log=keys.origin, clock=clock, new_id=new_id, sealing=sealing) as store:
         yield Desk(
             store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
         )

@@ -29,6 +29,7 @@ from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
+from signoff.store.sealing import open_sealing
 from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
 from signoff.triggers.watch import PolicyFile
 
@@ -48,9 +49,12 @@ async def open_desk(
     check_policy_kept(config.home)
     policy = PolicyFile(config.home.policy_file)
     keys = await anyio.to_thread.run_sync(_open_keys, config)
+    sealing = await anyio.to_thread.run_sync(open_sealing, config.home.keys)
     clock = clock or SystemClock()
     try:
-        async with open_store(config.home.database, log=keys.origin, clock=clock, new_id=make_id) as store:
+        async with open_store(
+            config.home.database, log=keys.origin, clock=clock, new_id=make_id, sealing=sealing
+        ) as store:
             desk = Desk(
                 store=store,
                 policy=policy,

@@ -88,9 +88,7 @@ def queue_names(policy: Policy) -> tuple[str, ...]:
 
 def may_be_given(person: Person, case: Escalation, owner: str | None) -> bool:
     """Say whether a person could decide a case that is handed to them."""
-    if person.disabled_at is not None or not may_decide(person, case):
-        return False
-    return _may_handle(case, SignIn(person, "link"), owner)
+    return may_decide(person, case, owner=owner)
 
 
 def _may_handle(case: Escalation, sign_in: SignIn, owner: str | None) -> bool:

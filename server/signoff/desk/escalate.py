@@ -19,11 +19,13 @@ from signoff.desk.moment import moment
 from signoff.domain.alert import AlertDraft, AlertKind
 from signoff.domain.change import Change
 from signoff.domain.clock import from_text
+from signoff.domain.duty import chosen
 from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation, expired
 from signoff.domain.handling import escalated, next_tier_at, repeat_at, repeated
 from signoff.domain.people import Person
 from signoff.domain.policy import Tier
+from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 from signoff.triggers.load import LoadedPolicy
 
@@ -130,7 +132,7 @@ async def _in_hand(unit: Unit, case: Escalation, tiers: Sequence[Tier]) -> list[
     """Return who is reminded: the person who was given the case, otherwise its tier."""
     if case.assigned_to is not None:
         person = await unit.person(case.assigned_to)
-        if person is not None and person.disabled_at is None and may_decide(person, case):
+        if person is not None and may_decide(person, case, owner=await owner_of(unit, case)):
             return await addressed(unit, case, person)
     return await targets(unit, tiers[min(case.tier, len(tiers) - 1)], case, unit.now)
 
@@ -140,7 +142,7 @@ async def addressed(unit: Unit, case: Escalation, person: Person) -> list[Target
     on_duty = await targets(unit, Tier(alert=(f"person:{person.name}",)), case, unit.now)
     if on_duty:
         return on_duty
-    return [(person, tuple(dict.fromkeys(person.addresses)))] if person.addresses else []
+    return [(person, chosen(person, case.urgency))] if person.addresses else []
 
 
 async def first_alerts(
@@ -167,8 +169,15 @@ async def alerts_anew(unit: Unit, case: Escalation, tiers: Sequence[Tier]) -> tu
 
 
 async def _everybody(unit: Unit, case: Escalation) -> list[Target]:
-    people = [one for one in await unit.people() if one.disabled_at is None and one.addresses]
-    return [(one, tuple(dict.fromkeys(one.addresses))) for one in people if may_decide(one, case)]
+    owner = await owner_of(unit, case)
+    people = [one for one in await unit.people() if one.addresses and may_decide(one, case, owner=owner)]
+    return [(one, chosen(one, case.urgency)) for one in people]
+
+
+async def owner_of(reader: Reader, case: Escalation) -> str | None:
+    """Return the person on whose behalf a case's agent runs."""
+    agent = await reader.agent(case.agent_id)
+    return agent.owner if agent else None
 
 
 async def at_deadline(unit: Unit, case: Escalation, policy: LoadedPolicy) -> Change:

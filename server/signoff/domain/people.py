@@ -5,13 +5,14 @@ Roles add up: a person may hold several. The desk asks the functions here; no pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from signoff.domain.errors import Forbidden, StepUpNeeded
 from signoff.domain.event import Actor
+from signoff.domain.hours import ALWAYS, Hours
 
 Role = Literal["operator", "supervisor", "auditor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "auditor", "admin")
@@ -37,6 +38,18 @@ def strictest_role(some: Iterable[Role]) -> Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """One place where a person's alerts go. Its `url` may hold passwords: show it masked, keep it sealed."""
+
+    id: str
+    """Stays as long as the person keeps this address under this label."""
+    label: str
+    """What the person's preferences call it, such as push, mail or sms; several addresses may share one."""
+    url: str = field(repr=False)
+    """An Apprise URL, or `terminal:` for the terminal that runs the server."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Someone who may be alerted and may decide."""
 
@@ -45,10 +58,14 @@ class Person:
     roles: frozenset[Role]
     queues: frozenset[str]
     """The queues an operator works; empty means all of them."""
-    addresses: tuple[str, ...]
-    """Where alerts go, in order: Apprise URLs, or `terminal:` for the terminal that runs the server."""
+    addresses: tuple[Address, ...]
+    """Where alerts go, in order."""
     created_at: datetime
     disabled_at: datetime | None = None
+    hours: Hours = ALWAYS
+    """When they work; a turn in a rotation and a hand-over hold at any hour."""
+    preferences: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """By urgency, the labels of the addresses that are alerted; every address for an urgency that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

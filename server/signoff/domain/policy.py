@@ -36,7 +36,12 @@ def _version(given: Any) -> Any:
     return given
 
 
-def _id(text: str) -> str:
+def check_id(text: str) -> str:
+    """Return a name as triggers, queues and rotations may have one.
+
+    Raises:
+        ValueError: It says which letters there may be.
+    """
     if _ID.fullmatch(text) is None:
         raise ValueError(
             "use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
@@ -67,7 +72,7 @@ def _alert_target(text: str) -> str:
     if kind == "person" and who.strip() == who and who:
         return text
     if kind == "rotation":
-        _id(who)
+        check_id(who)
         return text
     raise ValueError("write role:<role>, person:<name> or rotation:<name>")
 
@@ -97,7 +102,7 @@ def _mask_path(text: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=MAX_DURATION))]
 # What the validators above say of a text, for the schema that editors read (`triggers/schema.py`).
 Id = Annotated[
-    str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(_id)
+    str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(check_id)
 ]
 Line = Annotated[
     str,
@@ -168,7 +173,9 @@ class Tier(_Part):
                 Field(
                     strict=True,
                     json_schema_extra={
-                        "pattern": rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?|rotation:{_ID.pattern})$"
+                        "pattern": (
+                            rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?|rotation:{_ID.pattern})$"
+                        )
                     },
                 ),
                 AfterValidator(_alert_target),

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from signoff.domain.canonical import sha256
 from signoff.domain.errors import PolicyInvalid
+from signoff.domain.near import meant
 from signoff.domain.policy import DEFAULT_QUEUE, Policy, Trigger
 from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
 from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
-from signoff.triggers.fields import Kind, canonical_path, meant
+from signoff.triggers.fields import Kind, canonical_path
 from signoff.triggers.signals.history import Definition, HistorySignal
 from signoff.triggers.signals.kinds import KINDS
 from signoff.triggers.signals.signal import Signal
