@@ -25,6 +25,7 @@ from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.decide import undo
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.handle import acknowledge, hand_over, move_to_queue, override, reassign
 from signoff.desk.look import look
 from signoff.desk.people import add_person
 from signoff.desk.wait import wait_for_decision
@@ -65,6 +66,14 @@ async def kept(desk: Desk, cast: Cast, clock: Any, tmp_path: Path) -> Path:
 
     half = await ask(desk, cast.bea, SALE)
     await approve(desk, cast.sofia, half.escalation_id, "first of two")
+    held = await ask(desk, cast.bea)
+    await acknowledge(desk, cast.omar, held.escalation_id)
+    await override(desk, cast.sofia, held.escalation_id)
+    await reassign(desk, cast.sofia, held.escalation_id, to=second.id)
+    await move_to_queue(desk, cast.sofia, held.escalation_id, queue="default")
+    await acknowledge(desk, SignIn(second, "session"), held.escalation_id)
+    given = await ask(desk, cast.bea)
+    await hand_over(desk, cast.omar, given.escalation_id, to=second.id)
     gone = await ask(desk, cast.bea)
     await cancel(desk, cast.bea, gone.escalation_id, reason="changed my mind")
     await ask(desk, cast.ada, Action(tool="launch_missiles"))
@@ -282,6 +291,7 @@ def by_hand(value: Any) -> list[Any]:
 
 
 @promise("provable")
+@pytest.mark.timeout(240)  # some eight hundred databases, each verified whole
 @pytest.mark.parametrize("table", STATED_BY_EVENTS)
 async def test_every_column_that_is_edited_in_any_row_is_noticed(desk: Desk, kept: Path, table: str) -> None:
     with second_hand(kept) as db:
