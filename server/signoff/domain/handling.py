@@ -116,7 +116,8 @@ def acknowledged(
         acknowledged_at=now,
         counts_from=held_from(case, tiers, now),
     )
-    return _by_person(after, "escalation.acknowledged", by, now, {})
+    data = _counted(after)
+    return Change(after, Draft("escalation.acknowledged", now, by.actor, data, case.id), handles=True)
 
 
 def handed_over(
@@ -137,7 +138,9 @@ def handed_over(
     check_may_handle(case, by, owner=owner)
     if to == by.person.id:
         raise InvalidRequest("this is you; acknowledge the case instead.", field="to")
-    return _assigned(case, "escalation.handed_over", to=to, by=by, tiers=tiers, now=now)
+    after = _assigned(case, to=to, tiers=tiers, now=now)
+    data = {"to": to, **_counted(after)}
+    return Change(after, Draft("escalation.handed_over", now, by.actor, data, case.id), handles=True)
 
 
 def reassigned(case: Escalation, *, to: str, by: SignIn, tiers: Sequence[Tier], now: datetime) -> Change:
@@ -153,7 +156,9 @@ def reassigned(case: Escalation, *, to: str, by: SignIn, tiers: Sequence[Tier], 
     """
     check_open(case, now)
     check_supervises(by)
-    return _assigned(case, "escalation.reassigned", to=to, by=by, tiers=tiers, now=now)
+    after = _assigned(case, to=to, tiers=tiers, now=now)
+    data = {"to": to, **_counted(after)}
+    return Change(after, Draft("escalation.reassigned", now, by.actor, data, case.id), handles=True)
 
 
 def moved_to_queue(case: Escalation, *, queue: str, by: SignIn, now: datetime) -> Change:
@@ -169,8 +174,9 @@ def moved_to_queue(case: Escalation, *, queue: str, by: SignIn, now: datetime) -
     if queue == case.queue:
         raise Conflict(f"The case waits in {queue} already.")
     after = replace(_handled(case, tier=0, alerted_at=now), queue=queue, counts_from=now)
-    change = _by_person(after, "escalation.reassigned", by, now, {"queue": queue, "tier": 0})
-    return replace(change, silences=True)
+    data = {"queue": queue, "tier": 0, **_counted(after)}
+    draft = Draft("escalation.reassigned", now, by.actor, data, case.id)
+    return Change(after, draft, handles=True, silences=True)
 
 
 def check_may_handle(case: Escalation, by: SignIn, *, owner: str | None) -> None:
@@ -215,19 +221,12 @@ def _handled(
     )
 
 
-def _assigned(
-    case: Escalation, kind: str, *, to: str, by: SignIn, tiers: Sequence[Tier], now: datetime
-) -> Change:
+def _assigned(case: Escalation, *, to: str, tiers: Sequence[Tier], now: datetime) -> Escalation:
     if case.assigned_to == to:
         raise Conflict("The case is in that person's hands already.")
-    after = replace(
-        _handled(case, tier=case.tier, alerted_at=now),
-        assigned_to=to,
-        counts_from=held_from(case, tiers, now),
-    )
-    return _by_person(after, kind, by, now, {"to": to})
+    after = _handled(case, tier=case.tier, alerted_at=now)
+    return replace(after, assigned_to=to, counts_from=held_from(case, tiers, now))
 
 
-def _by_person(after: Escalation, kind: str, by: SignIn, now: datetime, data: dict[str, Any]) -> Change:
-    stated = {**data, "counts_from": to_text(after.tiers_from)}
-    return Change(after, Draft(kind, now, by.actor, stated, after.id), handles=True)
+def _counted(after: Escalation) -> dict[str, Any]:
+    return {"counts_from": to_text(after.tiers_from)}
