@@ -50,6 +50,7 @@ CHANGES: dict[str, tuple[list[str], str]] = {
     "agents pause": (["billing-bot"], "agent.paused"),
     "agents resume": (["billing-bot"], "agent.resumed"),
     "keys rotate": (["--purpose", "log"], "key.rotated"),
+    "keys reseal": ([], "key.addresses_resealed"),
     "keys revoke": (["{key}"], "key.revoked"),
 }
 """In the order in which they can be run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -273,3 +274,34 @@ async def test_the_list_of_who_is_on_duty_says_who_why_and_until_when(
     earlier = await duty(desk, at=datetime(2026, 11, 24, 8, 30, tzinfo=UTC), queue="payments")
     ((_, (then,)),) = earlier.queues
     assert then.targets[0][1][1].until == datetime(2026, 11, 24, 16, tzinfo=UTC)
+
+
+async def test_the_list_of_who_is_on_duty_says_why_somebody_is_not(
+    desk: Desk, cast: Cast, clock: HandClock, policy_path: Any
+) -> None:
+    policy_path.write_text(
+        "version: 1\nqueues:\n  default:\n    tiers: [{alert: ['rotation:night', 'person:Omar', 'person:Sofia',"
+        " 'person:Igor', 'person:Amir', 'person:Dora', 'person:Nobody', 'rotation:no-such', 'role:admin']}]\n",
+        encoding="utf-8",
+    )
+    await add_person(desk, "Igor", roles=["operator"], addresses=())
+    await add_person(desk, "Dora", roles=["operator"])
+    await add_rotation(desk, "night", ["Omar", "Sofia"], replace(MONDAY, hours="Mon-Fri 09:00-22:00"))
+    await disable_person(desk, "Dora")
+    soon = clock.now() + HOUR
+    await hand_over(desk, "Omar", to="Sofia", ends_at=soon)
+    await add_absence(desk, "Sofia", ends_at=soon)
+
+    async def whys() -> list[str]:
+        ((_, (tier,)),) = (await duty(desk, queue="default")).queues
+        assert tier.is_vacant
+        return [one.why for _, (one,) in tier.targets]
+
+    stand_in = "Sofia stands in, and is absent"
+    others = [
+        "absent", "Igor has no address", "Amir decides no cases", "disabled", "there is nobody of that name",
+        "there is no rotation of that name", "nobody has that role here",
+    ]  # fmt: skip
+    assert await whys() == [stand_in, stand_in, *others]
+    clock.advance(45 * 60)
+    assert await whys() == ["not served at this hour", stand_in, *others]

@@ -118,10 +118,11 @@ def _standing(roster: Roster, meant: Person, at: datetime) -> Standing:
     until = roster.person_until(meant.id, at)
     if found is not None:
         return _reached(roster.people[found], meant, until, meant.hours.zone)
-    why = (
-        "outside working hours" if not meant.hours.hold(at) else _away(roster, roster.stand_in(meant.id, at))
-    )
-    why = "disabled" if meant.disabled_at is not None else why
+    why = "outside working hours"
+    if meant.disabled_at is not None:
+        why = "disabled"
+    elif meant.hours.hold(at):
+        why = _away(roster.people[roster.stand_in(meant.id, at)], meant)
     return Standing(None, meant, until, meant.hours.zone, why)
 
 
