@@ -1,4 +1,4 @@
-"""Runs what hosts a home: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+"""Runs what hosts a home: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
 `signoff serve` hosts from its start to its end. A `signoff mcp` hosts only while a case waits and nobody else does.
 """
@@ -23,19 +23,21 @@ from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import escalate_due
 from signoff.desk.rotate import settle_rotations
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")
 
 EXPIRE_EVERY_S = 1.0
+ESCALATE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 
 
 async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
-    """Host a home until `stop`: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+    """Host a home until `stop`: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
     A `signoff mcp` that hosts meanwhile is asked to hand over.
 
@@ -76,6 +78,7 @@ async def host(
     channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
     async with anyio.create_task_group() as workers:
         workers.start_soon(_repeat, "Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk))
+        workers.start_soon(_repeat, "Tiers", ESCALATE_EVERY_S, lambda: escalate_due(desk))
         workers.start_soon(
             _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
         )

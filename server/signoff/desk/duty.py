@@ -159,7 +159,7 @@ def may_decide(person: Person, case: Escalation, *, owner: str | None) -> bool:
     Args:
         owner: The person on whose behalf the agent runs.
     """
-    if case.require.role not in person.roles and "supervisor" not in person.roles:
+    if case.role_needed not in person.roles and "supervisor" not in person.roles:
         return False
     if case.require.separation and owner == person.id:
         return False

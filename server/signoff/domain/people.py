@@ -128,6 +128,16 @@ def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> No
         raise StepUpNeeded(assurance, sign_in.assurance)
 
 
+def check_supervises(sign_in: SignIn) -> None:
+    """Refuse whoever is no supervisor.
+
+    Raises:
+        Forbidden: The role is missing.
+    """
+    if "supervisor" not in sign_in.person.roles:
+        raise Forbidden("Only a supervisor can do this. Ask one, or hand the case over.")
+
+
 @dataclass(frozen=True, slots=True)
 class Passkey:
     """A passkey of one person; it counts once a second person has confirmed it."""

@@ -21,6 +21,7 @@ from signoff.domain.verdict import Category, Outcome, Requirement, Urgency
 
 DEFAULT_QUEUE = "default"
 MAX_DURATION = timedelta(days=365)  # far from the end of datetime's range, whatever it is added to
+MIN_REPEAT = timedelta(minutes=1)
 MAX_APPROVALS = 10
 MAX_EXPRESSION_CHARS = 2000
 
@@ -32,15 +33,6 @@ _MASK_STEP = r"(?:[A-Za-z_][A-Za-z0-9_-]*|\*)(?:\[\*\])*"
 def _version(given: Any) -> Any:
     if isinstance(given, bool) or given != 1:  # True == 1 in Python
         raise ValueError("this signoff reads version 1")
-    return given
-
-
-def _on_deadline(given: str) -> str:
-    # Later tiers are alerted by their `after`; a rule that is read and not kept would be worse than none.
-    if given == "next_tier":
-        raise ValueError(
-            "a case ends at its deadline; say with `after` when later tiers are alerted, and write expire"
-        )
     return given
 
 
@@ -83,6 +75,12 @@ def _alert_target(text: str) -> str:
         check_id(who)
         return text
     raise ValueError("write role:<role>, person:<name> or rotation:<name>")
+
+
+def _repeat(given: timedelta | None) -> timedelta | None:
+    if given is not None and given < MIN_REPEAT:
+        raise ValueError("alerts are repeated every 1m at most")
+    return given
 
 
 def _mask_path(text: str) -> str:
@@ -128,12 +126,9 @@ class Defaults(_Part):
     """How a trigger acts that cannot be evaluated; never `allow`."""
     approve_within: Duration = timedelta(minutes=30)
     """How long people have; then the case expires, which is never an approval. 30m where it is not said."""
-    on_deadline: Annotated[
-        Literal["expire", "next_tier"],
-        Field(json_schema_extra={"enum": ["expire"]}),
-        AfterValidator(_on_deadline),
-    ] = "expire"
-    """What happens at the deadline; later tiers are alerted by their `after`."""
+    on_deadline: Literal["expire", "next_tier"] = "expire"
+    """What happens at the deadline. `next_tier`: while a later tier has somebody on duty, it is alerted and has
+    `approve_within` once more; after the last the case expires."""
     approval_valid_for: Duration = timedelta(minutes=10)
     """How long an approval can be used, once. 10m where it is not said."""
 
@@ -190,13 +185,18 @@ class Tier(_Part):
         Field(min_length=1),
     ]
     """`role:<role>`, `person:<name>` or `rotation:<name>`, one entry per target."""
+    repeat: Annotated[Duration | None, AfterValidator(_repeat)] = None
+    """How often the tier is alerted again until somebody acknowledges; None: once."""
+    ack_for: Duration | None = None
+    """How long an acknowledgement holds this tier off; its `after` where it is not said. Not in the first tier."""
 
 
 class Queue(_Part):
     """Where escalations wait; one tier at least, in the order they are alerted."""
 
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-    """The first is alerted at once, each later one `after` a time since the opening."""
+    """The first is alerted at once, each later one `after` a time since the opening, or since the case was
+    last taken in hand."""
 
 
 class Require(_Part):

@@ -156,6 +156,11 @@ class Reader:
         """Return ids of pending cases whose deadline has passed."""
         return [row["id"] async for row in self._q.due_cases(self._connection, now=to_text(now), most=most)]
 
+    async def cases_to_look_at(self, now: datetime, policy_digest: str) -> list[str]:
+        """Return ids of pending cases whose tier may be due, oldest first."""
+        found = self._q.cases_to_look_at(self._connection, now=to_text(now), policy=policy_digest)
+        return [row["id"] async for row in found]
+
     async def cases(self) -> AsyncGenerator[tuple[int, Escalation]]:
         """Stream every case with the number of its first event, in the order of opening."""
         after = -1

@@ -82,6 +82,14 @@ def case(row: Row) -> Escalation:
         valid_until=optional_time(row["valid_until"]),
         claimed_at=optional_time(row["claimed_at"]),
         outcome=row["outcome"],
+        handled=row["handled"],
+        counts_from=optional_time(row["counts_from"]),
+        alerted_at=optional_time(row["alerted_at"]),
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=optional_time(row["acknowledged_at"]),
+        assigned_to=row["assigned_to"],
+        overridden_by=row["overridden_by"],
+        on_deadline=row["on_deadline"],
     )
 
 
@@ -126,6 +134,13 @@ def moving_columns(made: Escalation) -> dict[str, Any]:
         "valid_until": optional_text(made.valid_until),
         "claimed_at": optional_text(made.claimed_at),
         "outcome": made.outcome,
+        "handled": made.handled,
+        "counts_from": optional_text(made.counts_from),
+        "alerted_at": optional_text(made.alerted_at),
+        "acknowledged_by": made.acknowledged_by,
+        "acknowledged_at": optional_text(made.acknowledged_at),
+        "assigned_to": made.assigned_to,
+        "overridden_by": made.overridden_by,
     }
 
 
@@ -143,6 +158,7 @@ def fixed_columns(made: Escalation) -> dict[str, Any]:
         "require": to_json(made.require.as_json()),
         "opened_at": to_text(made.opened_at),
         "approval_valid_s": int(made.approval_valid_for.total_seconds()),
+        "on_deadline": made.on_deadline,
     }
 
 
@@ -200,6 +216,14 @@ def case_row(row: Row, *, decisions: Iterable[Row], receipts: Iterable[Row]) -> 
         server=row["server"],
         summary=row["summary"],
         masked=_texts(row["masked"]),
+        handled=row["handled"],
+        counts_from=row["counts_from"],
+        alerted_at=row["alerted_at"],
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=row["acknowledged_at"],
+        assigned_to=row["assigned_to"],
+        overridden_by=row["overridden_by"],
+        on_deadline=row["on_deadline"],
     )
 
 

@@ -82,13 +82,16 @@ class Unit(Reader):
             change.payloads,
             salts=change.salts,
         )
-        if case.version == 1:
+        if case.version == 1 and not change.handles:
             await self._q.add_case(
                 self._connection, **rows.fixed_columns(case), **rows.moving_columns(case), opened_seq=seq
             )
         else:
             moved = await self._q.move_case(
-                self._connection, **rows.moving_columns(case), before=case.version - 1
+                self._connection,
+                **rows.moving_columns(case),
+                before=case.version - (not change.handles),
+                handled_before=case.handled - change.handles,
             )
             if moved is None:
                 raise Conflict("The case changed meanwhile. Read it again and retry.")
@@ -111,16 +114,26 @@ class Unit(Reader):
             )
         if change.receipt is not None:
             await self._q.add_receipt(self._connection, seq=seq, escalation_id=case.id, token=change.receipt)
-        for alert in change.alerts:
-            await self.add_alert(case.id, alert)
-        if change.closes:
+        if change.closes or change.silences:
             await self._q.drop_alerts_of_case(
                 self._connection, escalation_id=case.id, done_at=to_text(self.now)
             )
+        for alert in change.alerts:
+            await self.add_alert(case.id, alert)
+        if change.closes:
             await self._q.revoke_links_of_case(
                 self._connection, escalation_id=case.id, revoked_at=to_text(self.now)
             )
         return case
+
+    async def plan_case(self, escalation_id: str, *, look_at: datetime | None, policy_digest: str) -> None:
+        """Say when the tier clock looks at a case next, and by which policy; a move of the case forgets it."""
+        await self._q.plan_case(
+            self._connection,
+            id=escalation_id,
+            look_at=rows.optional_text(look_at),
+            planned_under=policy_digest,
+        )
 
     async def record(
         self,

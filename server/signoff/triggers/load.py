@@ -235,6 +235,8 @@ class _Loading:
                 earlier = tiers[place - 1].after if place > 1 else None
                 if place == 0 and tier.after is not None:
                     self.note((*path, "after"), "the first tier is alerted at once; leave 'after' out")
+                elif place == 0 and tier.ack_for is not None:
+                    self.note((*path, "ack_for"), "nothing holds the first tier off; write it in a later one")
                 elif place > 0 and tier.after is None:
                     self.note(
                         path, "'after' is missing: how long after the case was opened this tier is alerted"
