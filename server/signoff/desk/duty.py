@@ -10,7 +10,7 @@ from signoff.desk.moment import moment
 from signoff.domain.duty import Roster, chosen
 from signoff.domain.errors import NotFound
 from signoff.domain.escalation import Escalation
-from signoff.domain.people import Person, SignIn, may_see_case
+from signoff.domain.people import Person, works_queue
 from signoff.domain.policy import DEFAULT_QUEUE, Tier
 from signoff.store.reader import Reader
 
@@ -118,10 +118,11 @@ def _standing(roster: Roster, meant: Person, at: datetime) -> Standing:
     until = roster.person_until(meant.id, at)
     if found is not None:
         return _reached(roster.people[found], meant, until, meant.hours.zone)
-    why = (
-        "outside working hours" if not meant.hours.hold(at) else _away(roster, roster.stand_in(meant.id, at))
-    )
-    why = "disabled" if meant.disabled_at is not None else why
+    why = "outside working hours"
+    if meant.disabled_at is not None:
+        why = "disabled"
+    elif meant.hours.hold(at):
+        why = _away(roster.people[roster.stand_in(meant.id, at)], meant)
     return Standing(None, meant, until, meant.hours.zone, why)
 
 
@@ -153,18 +154,18 @@ def _away(person: Person, meant: Person) -> str:
 
 
 def may_decide(person: Person, case: Escalation, *, owner: str | None) -> bool:
-    """Say whether somebody has the role for a case, sees its queue, and is not kept from deciding it.
+    """Say whether somebody has the role for a case, works its queue, and is not kept from deciding it.
 
     Args:
         owner: The person on whose behalf the agent runs.
     """
+    if person.disabled_at is not None or not works_queue(person, case.queue):
+        return False
     if case.role_needed not in person.roles and "supervisor" not in person.roles:
         return False
     if case.require.separation and owner == person.id:
         return False
-    if any(one.person_id == person.id for one in case.approvals):
-        return False
-    return may_see_case(SignIn(person, "link"), case.id, case.queue)
+    return not any(one.person_id == person.id for one in case.approvals)
 
 
 def people_of(roster: Roster, target: str, queue: str, at: datetime) -> list[str]:

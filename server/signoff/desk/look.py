@@ -282,7 +282,7 @@ def _obstacle(
             raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
         if any(one.person_id == sign_in.person.id for one in case.approvals):
             raise Forbidden("You have approved; another person must, too.")
-        check_may_decide(sign_in, role=case.role_needed, assurance=case.require.assurance)
+        check_may_decide(sign_in, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
     except StepUpNeeded as error:
         return error.message, error.needed
     except SignoffError as error:

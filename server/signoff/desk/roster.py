@@ -5,14 +5,13 @@ Every change is an event with ids and counts. When somebody is away, and why, is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import person_named
-from signoff.domain.address import LABEL
 from signoff.domain.clock import to_text
 from signoff.domain.duty import Absence, Override, Roster, Rotation, Turn, in_order
 from signoff.domain.errors import Conflict, InvalidRequest, NotFound
@@ -47,19 +46,24 @@ async def set_hours(desk: Desk, name: str, text: str, *, zone: str | None = None
         InvalidRequest: No such hours, or no such zone.
     """
     person = await person_named(desk, name)
-    hours = _checked(replace(person.hours, text=text, zone=zone or person.hours.zone))
-    return await _set_hours(desk, person, hours)
+    if zone is not None or text:
+        _checked(Hours(text, zone or "UTC"))
+    return await _change_hours(
+        desk, person, lambda held: replace(held, text=text, zone=held.zone if zone is None else zone)
+    )
 
 
-async def _set_hours(desk: Desk, person: Person, hours: Hours) -> Person:
-    async def move(unit: Unit) -> None:
+async def _change_hours(desk: Desk, person: Person, change: Callable[[Hours], Hours]) -> Person:
+    async def move(unit: Unit) -> Person:
+        held = await unit.person(person.id) or person
+        hours = change(held.hours)
         await unit.set_hours(person.id, hours)
         spans = len(read_hours(hours.text)) if hours.text else 0
         data = {"person": person.id, "spans": spans, "holidays": len(hours.holidays)}
         await unit.record(Draft("person.hours_changed", unit.now, SYSTEM, data))
+        return replace(held, hours=hours)
 
-    await desk.store.write(move)
-    return replace(person, hours=hours)
+    return await desk.store.write(move)
 
 
 async def set_holidays(desk: Desk, name: str, days: Iterable[date]) -> Hours:
@@ -70,7 +74,8 @@ async def set_holidays(desk: Desk, name: str, days: Iterable[date]) -> Hours:
         InvalidRequest: Too many.
     """
     person = await person_named(desk, name)
-    return (await _set_hours(desk, person, replace(person.hours, holidays=_holidays(days)))).hours
+    made = _holidays(days)
+    return (await _change_hours(desk, person, lambda held: replace(held, holidays=made))).hours
 
 
 async def set_rotation_holidays(desk: Desk, name: str, days: Iterable[date]) -> Hours:
@@ -110,24 +115,25 @@ async def prefer(desk: Desk, name: str, urgency: Urgency, labels: Iterable[str])
         raise InvalidRequest(f"must be among {', '.join(URGENCIES)}.", field="urgency")
     person = await person_named(desk, name)
     wanted = tuple(dict.fromkeys(labels))
-    held = dict.fromkeys(one.label for one in person.addresses)
-    for label in wanted:
-        if LABEL.fullmatch(label) is None or label not in held:
-            known = ", ".join(held) or "none yet"
-            raise InvalidRequest(
-                f"{name} has no address called '{label[:20]}'. There are: {known}.", field="label"
-            )
-    preferences = {one: held for one, held in person.preferences.items() if one != urgency}
-    if wanted:
-        preferences[urgency] = wanted
 
-    async def move(unit: Unit) -> None:
+    async def move(unit: Unit) -> Person:
+        held = await unit.person(person.id) or person
+        known = dict.fromkeys(one.label for one in held.addresses)
+        for label in wanted:
+            if label not in known:
+                there_are = ", ".join(known) or "none yet"
+                raise InvalidRequest(
+                    f"{name} has no address called '{label[:20]}'. There are: {there_are}.", field="label"
+                )
+        preferences = {one: chosen for one, chosen in held.preferences.items() if one != urgency}
+        if wanted:
+            preferences[urgency] = wanted
         await unit.set_preferences(person.id, preferences)
         data = {"person": person.id, "urgencies": sorted(preferences)}
         await unit.record(Draft("person.preferences_changed", unit.now, SYSTEM, data))
+        return replace(held, preferences=preferences)
 
-    await desk.store.write(move)
-    return replace(person, preferences=preferences)
+    return await desk.store.write(move)
 
 
 async def add_absence(

@@ -174,7 +174,7 @@ def decided(
         InvalidRequest: The modification is none, or cannot be made.
     """
     check_open(case, now)
-    check_may_decide(by, role=case.role_needed, assurance=case.require.assurance)
+    check_may_decide(by, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
     if case.require.separation and owner == by.person.id:
         raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
     final_digest = final_digest_of(case, answer, proposed)

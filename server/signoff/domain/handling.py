@@ -185,7 +185,7 @@ def check_may_handle(case: Escalation, by: SignIn, *, owner: str | None) -> None
     Raises:
         Forbidden: They could not.
     """
-    check_may_decide(by, role=case.role_needed, assurance="none")
+    check_may_decide(by, queue=case.queue, role=case.role_needed, assurance="none")
     if case.require.separation and owner == by.person.id:
         raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
     if any(one.person_id == by.person.id for one in case.approvals):

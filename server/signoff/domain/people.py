@@ -106,22 +106,28 @@ def may_see_case(sign_in: SignIn, escalation_id: str, queue: str) -> bool:
         return False
     if sign_in.only_case is not None and sign_in.only_case != escalation_id:
         return False
-    roles = sign_in.person.roles
-    if roles & {"supervisor", "auditor"}:
+    return "auditor" in sign_in.person.roles or works_queue(sign_in.person, queue)
+
+
+def works_queue(person: Person, queue: str) -> bool:
+    """Say whether somebody decides cases of a queue: supervisors of every one, operators of their own."""
+    if "supervisor" in person.roles:
         return True
-    return "operator" in roles and (not sign_in.person.queues or queue in sign_in.person.queues)
+    return "operator" in person.roles and (not person.queues or queue in person.queues)
 
 
-def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> None:
-    """Refuse a person who may not decide under a requirement.
+def check_may_decide(sign_in: SignIn, *, queue: str, role: Role, assurance: Assurance) -> None:
+    """Refuse a person who may not decide a case of a queue under a requirement.
 
     Raises:
-        Forbidden: The role is missing; auditors and admins decide nothing.
+        Forbidden: The role is missing, or the queue is not theirs though they see it; auditors and admins decide nothing.
         StepUpNeeded: The role is there, the assurance is too weak.
     """
     roles = sign_in.person.roles
     if not roles & {"operator", "supervisor"}:
         raise Forbidden("Only operators and supervisors decide cases; you can read this one.")
+    if not works_queue(sign_in.person, queue):
+        raise Forbidden("You can read this case, and it waits in a queue that you do not work.")
     if role == "supervisor" and "supervisor" not in roles:
         raise Forbidden("This case needs a supervisor's decision. Hand it over, or ask one.")
     if not at_least(sign_in.assurance, assurance):
