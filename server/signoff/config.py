@@ -28,8 +28,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from signoff.domain.clock import read_duration
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
+from signoff.domain.near import meant
 from signoff.triggers.document import read_document
-from signoff.triggers.fields import meant
 from signoff.triggers.starters import starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import get_args
+
 import pytest
 from tests._support.cases import ask
 
@@ -9,6 +12,7 @@ from signoff.alerts.messages import alert_message, quoted, time_left
 from signoff.desk.deliver import Errand, lease
 from signoff.desk.desk import Desk
 from signoff.domain.action import Action
+from signoff.domain.alert import AlertKind
 from signoff.domain.people import Agent
 
 
@@ -51,6 +55,23 @@ async def test_an_alert_holds_no_argument_and_its_subject_no_link(desk: Desk, ad
     assert secret in message.body
     assert secret not in message.subject
     assert "\n" not in message.subject
+
+
+async def test_each_kind_of_alert_says_what_it_is_about(desk: Desk, ada: Agent) -> None:
+    errand = await errand_for(desk, ada, wire())
+    said = {
+        kind: alert_message(replace(errand, alert=replace(errand.alert, kind=kind)))
+        for kind in get_args(AlertKind)
+    }
+    assert (
+        len({one.subject for one in said.values()}) == len({one.body for one in said.values()}) == len(said)
+    )
+    assert "has had no answer" in said["escalated"].subject
+    assert "nobody has said that they look at it" in said["repeated"].body
+    assert "A colleague gave the case to you" in said["handed_over"].body
+    assert said["expired"].subject == "signoff [high] wire_transfer has expired, nobody decided in time"
+    assert "Decide here" not in said["expired"].body
+    assert all(len(one.short) <= 160 for one in said.values())
 
 
 async def test_a_short_message_keeps_the_link_whole(desk: Desk, ada: Agent) -> None:

@@ -277,6 +277,14 @@ def row_of(
         server=case.server,
         summary=case.summary,
         masked=case.masked,
+        handled=case.handled,
+        counts_from=to_text(case.counts_from) if case.counts_from else None,
+        alerted_at=to_text(case.alerted_at) if case.alerted_at else None,
+        acknowledged_by=case.acknowledged_by,
+        acknowledged_at=to_text(case.acknowledged_at) if case.acknowledged_at else None,
+        assigned_to=case.assigned_to,
+        overridden_by=case.overridden_by,
+        on_deadline=case.on_deadline,
     )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import anyio
 
 from signoff.alerts.messages import Message
+from signoff.domain.address import SEALED
 from signoff.domain.alert import TERMINAL, Failed, Sent
 from signoff.domain.errors import InvalidRequest
 
@@ -105,6 +106,8 @@ def masked(address: str) -> str:
     """Return an address as it may be shown: its schema, a mail address in it, and a mark to tell two apart."""
     if address == TERMINAL:
         return address
+    if address.startswith(SEALED):
+        return "sealed (its key is not here)"
     schema = address.partition("://")[0][:12]
     mark = hashlib.sha256(address.encode("utf-8", "replace")).hexdigest()[:6]
     parts = urlsplit(address) if "://" in address else None

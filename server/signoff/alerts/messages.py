@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signoff.desk.deliver import Errand
+from signoff.domain.alert import AlertKind
 from signoff.domain.characters import one_line
 
 MAX_TOOL_CHARS = 80
@@ -37,12 +38,16 @@ def alert_message(errand: Errand) -> Message:
     case, alert = errand.case, errand.alert
     tool = quoted(case.tool, MAX_TOOL_CHARS)
     left = time_left(errand.seconds_left)
+    if alert.kind == "expired":
+        return _expired(errand, tool)
+    asks = f"{quoted(errand.agent_name, MAX_NAME_CHARS)} asks for a decision"
     if alert.kind == "fresh_link":
         subject = f"signoff: your fresh link for {tool}"
         opening = "You asked for a fresh link. It replaces the one before."
     else:
-        subject = f"signoff [{case.urgency}] {tool} waits for you, {left} left"
-        opening = f"{quoted(errand.agent_name, MAX_NAME_CHARS)} asks for a decision."
+        says, opening = _WORDS[alert.kind]
+        subject = f"signoff [{case.urgency}] {tool} {says}, {left} left"
+        opening = opening.format(asks=asks)
     lines = [
         opening,
         "",
@@ -55,6 +60,33 @@ def alert_message(errand: Errand) -> Message:
         errand.link_url,
         "",
         f"{alert.id} · {errand.footer}",
+    ]
+    return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
+
+
+# What the subject says of the tool, and how the message begins.
+_WORDS: dict[AlertKind, tuple[str, str]] = {
+    "opened": ("waits for you", "{asks}."),
+    "escalated": ("has had no answer and waits for you", "{asks}, and has had no answer so far."),
+    "repeated": ("still waits for you", "{asks}, and nobody has said that they look at it."),
+    "handed_over": ("was given to you", "{asks}. A colleague gave the case to you."),
+}
+
+
+def _expired(errand: Errand, tool: str) -> Message:
+    """Say that it is over; there is nothing to decide, and the link is that of the page."""
+    subject = f"signoff [{errand.case.urgency}] {tool} has expired, nobody decided in time"
+    lines = [
+        "Nobody decided in time. The case has expired, and nothing runs.",
+        "",
+        f"What: {tool}",
+        f"Why it was asked: {quoted(errand.why, MAX_WHY_CHARS)}",
+        f"Urgency: {errand.case.urgency}",
+        "",
+        "What happened, for whoever is signed in:",
+        errand.link_url,
+        "",
+        f"{errand.alert.id} · {errand.footer}",
     ]
     return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
 

@@ -13,6 +13,7 @@ from signoff.app.opening import (
     only_error,
     open_desk,
     read_database,
+    reseal_addresses,
     sqlite_settings,
     verify_database,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "open_desk",
     "publish",
     "read_database",
+    "reseal_addresses",
     "serve",
     "sqlite_settings",
     "stand_watch",

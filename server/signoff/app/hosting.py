@@ -1,4 +1,4 @@
-"""Runs what hosts a home: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+"""Runs what hosts a home: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
 `signoff serve` hosts from its start to its end. A `signoff mcp` hosts only while a case waits and nobody else does.
 """
@@ -26,6 +26,7 @@ from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import escalate_due
 from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
 from signoff.domain.erasure import Kind
@@ -34,6 +35,7 @@ from signoff.domain.errors import SignoffError, StoreUnavailable
 log = logging.getLogger("signoff")
 
 EXPIRE_EVERY_S = 1.0
+ESCALATE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
@@ -44,7 +46,7 @@ VACUUM_MOST_BYTES = 200_000_000
 
 
 async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
-    """Host a home until `stop`: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+    """Host a home until `stop`: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
     A `signoff mcp` that hosts meanwhile is asked to hand over.
 
@@ -110,6 +112,7 @@ def _chores(desk: Desk, config: Config) -> list[tuple[str, float, Callable[[], A
     keep_for = config.settings.retention.keep_for()
     chores: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
         ("Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk)),
+        ("Tiers", ESCALATE_EVERY_S, lambda: escalate_due(desk)),
         ("Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)),
         ("Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told)),
         ("Retention", RETAIN_EVERY_S, lambda: _retain(desk, config.home, keep_for)),

@@ -25,11 +25,14 @@ from signoff.desk.rotate import check_keys, settle_rotations
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
+from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
+from signoff.store.sealing import add_address_key, open_sealing
 from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
+from signoff.store.unit import Unit
 from signoff.triggers.watch import PolicyFile
 
 
@@ -51,9 +54,12 @@ async def open_desk(
     check_policy_kept(config.home)
     policy = PolicyFile(config.home.policy_file)
     keys = await anyio.to_thread.run_sync(_open_keys, config)
+    sealing = await anyio.to_thread.run_sync(open_sealing, config.home.keys)
     clock = clock or SystemClock()
     try:
-        async with open_store(config.home.database, log=keys.origin, clock=clock, new_id=make_id) as store:
+        async with open_store(
+            config.home.database, log=keys.origin, clock=clock, new_id=make_id, sealing=sealing
+        ) as store:
             desk = Desk(
                 store=store,
                 policy=policy,
@@ -108,6 +114,23 @@ def _desk_settings(config: Config) -> DeskSettings:
         sign_in_valid_for=settings.sign_in_valid_for,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
     )
+
+
+async def reseal_addresses(config: Config) -> str:
+    """Seal everybody's addresses under a new key, and return its id. Other processes take it up by themselves.
+
+    Raises:
+        StoreUnavailable: The home cannot be opened, or nothing could be written.
+    """
+    async with open_desk(config) as desk:
+        key_id = await anyio.to_thread.run_sync(add_address_key, config.home.keys)
+
+        async def note(unit: Unit) -> None:
+            await unit.record(Draft("key.addresses_resealed", unit.now, SYSTEM, {"key": key_id}))
+
+        await desk.store.write(note)
+    async with open_desk(config):  # opening it seals what lies under the key before
+        return key_id
 
 
 async def _add_first_person(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Telling people, the desk's half: who is told, leases, links, and what came of sending.
+"""Telling people, the desk's half: leases, links, and what came of sending. Who is told: `escalate.py`.
 
 The worker in `alerts/` does the sending. At least once: an alert is forgotten only when a channel has it, when
 its case has ended, or visibly, after the last try.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 import orjson
@@ -17,13 +17,12 @@ from signoff.desk.checkpoints import footer, publish_checkpoint
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_case_link
-from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
+from signoff.domain.alert import Alert, Delivery, Sent
 from signoff.domain.clock import from_text
 from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.people import Person, SignIn, may_see_case
-from signoff.domain.policy import Queue
 from signoff.store.unit import Unit
 
 MOST_TRIES = 10
@@ -39,51 +38,13 @@ class Errand:
     person: Person
     case: Escalation
     link_url: str
+    """Opens the case; for a case that is over, the page of it, which asks who you are."""
     why: str
     """Title of the first trigger that fired; the policy's words, not the agent's."""
     agent_name: str
     seconds_left: int
     footer: str
     """`audit 137 eH22nAG2`: the newest checkpoint, so that every reader holds an anchor of the log."""
-
-
-async def alerts_for(unit: Unit, case: Escalation, queue: Queue) -> tuple[AlertDraft, ...]:
-    """Return the alerts of a new case: each tier's people at its time, each address once.
-
-    Later tiers wait in the outbox and are dropped when the case ends. Where the first tier reaches nobody who
-    may decide this case, everybody who may is told at once: a case that only others hear of helps nobody.
-    """
-    people = [one for one in await unit.people() if one.disabled_at is None]
-    due: dict[str, datetime] = {}
-    for tier in queue.tiers:
-        due_at = case.opened_at + (tier.after or timedelta(0))
-        for person in people:
-            if any(_is_meant(person, target, case.queue) for target in tier.alert):
-                due.setdefault(person.id, due_at)
-    able = [one for one in people if _may_decide(one, case)]
-    if not any(due.get(one.id) == case.opened_at for one in able):
-        due |= {one.id: case.opened_at for one in able}
-    return tuple(
-        AlertDraft("opened", person.id, address, case.urgency, due[person.id])
-        for person in people
-        if person.id in due
-        for address in dict.fromkeys(person.addresses)
-    )
-
-
-def _may_decide(person: Person, case: Escalation) -> bool:
-    if case.require.role not in person.roles and "supervisor" not in person.roles:
-        return False
-    return may_see_case(SignIn(person, "link"), case.id, case.queue)
-
-
-def _is_meant(person: Person, target: str, queue: str) -> bool:
-    kind, _, name = target.partition(":")
-    if kind == "person":
-        return person.name == name
-    if name not in person.roles:
-        return False
-    return name != "operator" or not person.queues or queue in person.queues
 
 
 async def lease(desk: Desk, owner: str, *, most: int = 10) -> list[Errand]:
@@ -104,7 +65,7 @@ async def lease(desk: Desk, owner: str, *, most: int = 10) -> list[Errand]:
         made = []
         for alert in await unit.lease_alerts(owner, until=until, most=most):
             case, person = await unit.case(alert.escalation_id), await unit.person(alert.person_id)
-            if case is None or person is None or not case.is_open or person.disabled_at is not None:
+            if case is None or person is None or not _is_wanted(alert, case, person):
                 await unit.finish_alert(alert.id, owner, state="dropped", error=None)
                 continue
             agent = await unit.agent(case.agent_id)
@@ -113,7 +74,9 @@ async def lease(desk: Desk, owner: str, *, most: int = 10) -> list[Errand]:
                     alert=alert,
                     person=person,
                     case=case,
-                    link_url=await issue_case_link(unit, desk, case, person, alert.address),
+                    link_url=await issue_case_link(unit, desk, case, person, alert.address)
+                    if case.is_open
+                    else f"{desk.settings.base_url}/cases/{case.id}",
                     why=await _why(unit, case),
                     agent_name=agent.name if agent else case.agent_id,
                     seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
@@ -123,6 +86,13 @@ async def lease(desk: Desk, owner: str, *, most: int = 10) -> list[Errand]:
         return made
 
     return await desk.store.write(move)
+
+
+def _is_wanted(alert: Alert, case: Escalation, person: Person) -> bool:
+    """Say whether an alert still helps: the case is open, or that it is over is what the alert says."""
+    if person.disabled_at is not None or not may_see_case(SignIn(person, "link"), case.id, case.queue):
+        return False
+    return case.is_open or (alert.kind == "expired" and case.status == "expired")
 
 
 async def record(desk: Desk, owner: str, errand: Errand, delivery: Delivery) -> None:

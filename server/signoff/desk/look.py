@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from signoff.desk.answer import Answer, tell
+from signoff.desk.attention import Attention, attention
 from signoff.desk.desk import Desk
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
@@ -74,6 +75,8 @@ class CaseView:
     """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
+    attention: Attention
+    """Who has the case in hand, and what this person may do about that."""
     alerts: tuple[tuple[str, str], ...]
     """Who was or will be told: name, and waiting, sent, failed or dropped."""
     view_digest: str
@@ -89,6 +92,10 @@ class CaseLine:
     agent_name: str
     decided_by: tuple[str, ...]
     """Names."""
+    acknowledged_by: str | None
+    """The name of who looks at it."""
+    assigned_to: str | None
+    """The name of whom it was given to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,7 @@ async def view_of(
         why_not=why_not,
         step_up=step_up,
         undo_until=_undo_until(case, sign_in, now),
+        attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
         alerts=tuple((names.get(one.person_id, one.person_id), state) for one, state in alerts),
         view_digest=digest(
             {
@@ -225,6 +233,8 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
                 case,
                 agents.get(case.agent_id, case.agent_id),
                 tuple(people.get(one, one) for one in case.decided_by),
+                people.get(case.acknowledged_by) if case.acknowledged_by else None,
+                people.get(case.assigned_to) if case.assigned_to else None,
             )
             for case in cases
             if may_see_case(sign_in, case.id, case.queue)
@@ -284,7 +294,7 @@ def _obstacle(
             raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
         if any(one.person_id == sign_in.person.id for one in case.approvals):
             raise Forbidden("You have approved; another person must, too.")
-        check_may_decide(sign_in, role=case.require.role, assurance=case.require.assurance)
+        check_may_decide(sign_in, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
     except StepUpNeeded as error:
         return error.message, error.needed
     except SignoffError as error:
@@ -318,6 +328,8 @@ def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -
 async def _names(reader: Reader, case: Escalation, events: list[dict[str, Any]]) -> dict[str, str]:
     ids = {event["actor"]["id"] for event in events if event["actor"]["kind"] == "person"}
     ids |= {event["data"]["person"] for event in events if "person" in event["data"]}
+    ids |= {event["data"]["to"] for event in events if "to" in event["data"]}
+    ids |= {one for one in (case.acknowledged_by, case.assigned_to, case.overridden_by) if one is not None}
     ids |= {*case.decided_by, *(one.person_id for one in case.approvals)}
     ids |= {alert.person_id for alert, _ in await reader.alerts_of_case(case.id)}
     people = [await reader.person(one) for one in sorted(ids)]

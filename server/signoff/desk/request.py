@@ -8,8 +8,8 @@ from typing import Any
 from signoff.desk.answer import Answer, tell
 from signoff.desk.ask import Ask, kept
 from signoff.desk.check import check_not_paused
-from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import first_alerts, take_up
 from signoff.desk.history import windows
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
@@ -98,12 +98,14 @@ async def request_approval(
             urgency=max(verdict.urgency, urgency or "low", key=URGENCIES.index),
         )
         if change.case.is_open:
-            queue = policy.policy.queue_named(change.case.queue)
-            change = replace(change, alerts=await alerts_for(unit, change.case, queue))
+            tiers = policy.policy.queue_named(change.case.queue).tiers
+            change = replace(change, alerts=await first_alerts(unit, change.case, tiers))
         change = with_receipt(
             desk, change, receipt_id=unit.new_id("dec"), seq=unit.next_seq, now=unit.now, by=None
         )
         case = await unit.apply(change)
+        if case.is_open:
+            case = await take_up(unit, case, policy, at_once=not change.alerts)
         await record_request(unit, asking, verdict, facts=facts, what=what, case=case, joined=joined)
         if idempotency_key is not None:
             await unit.keep_first_answer(

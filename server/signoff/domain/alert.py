@@ -8,7 +8,7 @@ from typing import Literal
 
 from signoff.domain.verdict import Urgency
 
-AlertKind = Literal["opened", "fresh_link"]
+AlertKind = Literal["opened", "fresh_link", "escalated", "repeated", "handed_over", "expired"]
 TERMINAL = "terminal:"
 """The address of the terminal that runs the server; the only one that needs no configuration."""
 

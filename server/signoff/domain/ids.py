@@ -12,7 +12,7 @@ from datetime import datetime
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 NewId = Callable[[str, datetime], str]
-"""Makes an id from a prefix (`esc`, `per`, `agt`, `dec`, `lnk`, `alr`, `exp`) and the instant of creation."""
+"""Makes an id from a prefix (`esc`, `per`, `agt`, `dec`, `lnk`, `alr`, `exp`, `adr`, `ovr`, `abs`) and the instant of creation."""
 
 
 def new_id(prefix: str, at: datetime) -> str:

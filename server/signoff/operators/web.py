@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.domain.errors import NotFound, SignoffError
-from signoff.operators import case, inbox, links, sign_in
+from signoff.operators import case, hand, inbox, links, sign_in
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -39,6 +39,11 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/acknowledge", partial(hand.acknowledge, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/hand-over", partial(hand.hand_over, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/reassign", partial(hand.reassign, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/override", partial(hand.override, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/pause-agent", partial(hand.pause_agent, door), methods=["POST"]),
             Route("/d/{link_id}", partial(links.show, door)),
             Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
             Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),

@@ -14,11 +14,13 @@ from signoff.domain.alert import Alert
 from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
 from signoff.domain.decision import Decision
+from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
-from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.sealing import NO_KEY, Sealing
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
@@ -27,9 +29,10 @@ PAYLOAD_PAGE = 16  # a payload has up to 2 MB
 class Reader(ErasureReads):
     """A view of the store through one connection; several statements may see several states."""
 
-    def __init__(self, connection: Any, queries: Any) -> None:
+    def __init__(self, connection: Any, queries: Any, sealing: Sealing = NO_KEY) -> None:
         self._connection = connection
         self._q = queries
+        self._sealing = sealing
         self.windows = Windows(connection, queries)
         """What was asked, and what is counted of it."""
 
@@ -154,6 +157,11 @@ class Reader(ErasureReads):
         """Return ids of pending cases whose deadline has passed."""
         return [row["id"] async for row in self._q.due_cases(self._connection, now=to_text(now), most=most)]
 
+    async def cases_to_look_at(self, now: datetime, policy_digest: str) -> list[str]:
+        """Return ids of pending cases whose tier may be due, oldest first."""
+        found = self._q.cases_to_look_at(self._connection, now=to_text(now), policy=policy_digest)
+        return [row["id"] async for row in found]
+
     async def cases(self) -> AsyncGenerator[tuple[int, Escalation]]:
         """Stream every case with the number of its first event, in the order of opening."""
         after = -1
@@ -202,23 +210,48 @@ class Reader(ErasureReads):
     async def person(self, person_id: str) -> Person | None:
         """Return a person by id."""
         row = await self._q.person(self._connection, id=person_id)
-        return None if row is None else rows.person(row)
+        return None if row is None else await self._person(row)
 
     async def person_by_name(self, name: str) -> Person | None:
         """Return a person by name."""
         row = await self._q.person_by_name(self._connection, name=name)
-        return None if row is None else rows.person(row)
+        return None if row is None else await self._person(row)
+
+    async def _person(self, row: rows.Row) -> Person:
+        found = self._q.addresses_of(self._connection, person_id=row["id"])
+        return rows.person(row, [rows.address(one, self._sealing) async for one in found])
 
     async def people(self) -> list[Person]:
         """Return everybody by name, the disabled too."""
-        return [rows.person(row) async for row in self._q.people(self._connection)]
+        held: dict[str, list[Address]] = {}
+        async for one in self._q.addresses(self._connection):
+            held.setdefault(one["person_id"], []).append(rows.address(one, self._sealing))
+        return [rows.person(row, held.get(row["id"], ())) async for row in self._q.people(self._connection)]
+
+    async def rotations(self) -> dict[str, Rotation]:
+        """Return every rotation by name."""
+        return {row["name"]: rows.rotation(row) async for row in self._q.rotations(self._connection)}
+
+    async def roster(self, since: datetime) -> Roster:
+        """Return everything that says who is on duty at an instant or later."""
+        text = to_text(since)
+        return Roster(
+            people={one.id: one for one in await self.people()},
+            rotations=await self.rotations(),
+            overrides=tuple(
+                [rows.override(row) async for row in self._q.overrides(self._connection, since=text)]
+            ),
+            absences=tuple(
+                [rows.absence(row) async for row in self._q.absences(self._connection, since=text)]
+            ),
+        )
 
     async def link(self, link_id: str) -> Link | None:
         """Return a magic link by the id in its path; None for any text that is no id."""
         if not link_id.isascii():
             return None
         row = await self._q.link(self._connection, id=link_id)
-        return None if row is None else rows.link(row)
+        return None if row is None else rows.link(row, self._sealing)
 
     async def sign_in(self, token_hash: bytes) -> SignInSession | None:
         """Return a sign-in session by its cookie's hash."""
@@ -253,7 +286,7 @@ class Reader(ErasureReads):
     async def alerts_of_case(self, escalation_id: str) -> list[tuple[Alert, str]]:
         """Return the alerts of a case, each with its state: waiting, sent, failed or dropped."""
         found = self._q.alerts_of_case(self._connection, escalation_id=escalation_id)
-        return [(rows.alert(row), row["state"]) async for row in found]
+        return [(rows.alert(row, self._sealing), row["state"]) async for row in found]
 
     async def next_alert_due(self) -> str | None:
         """Return when the outbox next has work, as text."""
