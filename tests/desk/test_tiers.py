@@ -272,6 +272,21 @@ async def test_on_deadline_next_tier_gives_the_next_tier_its_own_time(
     assert (await verified(desk)).problems == ()
 
 
+async def test_a_tier_that_came_at_the_deadline_is_reminded_like_any_other(
+    desk: Desk, cast: Cast, clock: HandClock, policy: Path
+) -> None:
+    later = TIERS.replace("10m", "1h").replace("supervisor]", "supervisor], repeat: 5m")
+    write(policy, later, approve_within="30m", on_deadline="next_tier")
+    await ask(desk, cast.ada)
+    await told(desk)
+    clock.advance(30 * 60)
+    assert await told(desk) == [("escalated", "Sofia")]
+    clock.advance(299)
+    assert await told(desk) == []
+    clock.advance(1)
+    assert await told(desk) == [("repeated", "Sofia")]
+
+
 async def test_on_deadline_next_tier_expires_where_no_later_tier_has_anybody(
     desk: Desk, cast: Cast, clock: HandClock, policy: Path
 ) -> None:
