@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
@@ -23,13 +23,18 @@ from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.heartbeat import note_silence, silence
 from signoff.desk.rotate import settle_rotations
 from signoff.domain.errors import SignoffError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from signoff.alerts.channels import Channels
 
 log = logging.getLogger("signoff")
 
 EXPIRE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
+WATCH_ALERTS_EVERY_S = 20.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 
@@ -79,6 +84,12 @@ async def host(
         workers.start_soon(
             _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
         )
+        workers.start_soon(
+            _repeat,
+            "Alerts",
+            WATCH_ALERTS_EVERY_S,
+            lambda: stand_in(desk, channels, owner=f"watch {os.getpid()}"),
+        )
         told: list[str] = []
         workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
         await serve_http(
@@ -95,6 +106,21 @@ async def host(
         workers.cancel_scope.cancel()
     with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
         await publish(desk, config.home)
+
+
+async def stand_in(desk: Desk, channels: Channels, *, owner: str) -> int:
+    """Where alerts wait because their worker is silent, say so to the administrators, and send what waits.
+
+    Returns:
+        How many alerts were sent, or tried.
+    """
+    from signoff.alerts.worker import send_due
+
+    found = await note_silence(desk)
+    if found is None:
+        return 0
+    log.error("%s alerts were due and no worker sent them; this process does so now.", found.waiting)
+    return await send_due(desk, channels, owner=owner)
 
 
 async def publish(desk: Desk, home: Home) -> str | None:
@@ -164,11 +190,14 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
         terminal: Where alerts to `terminal:` are printed; stdout belongs to MCP.
     """
     me = Host(os.getpid(), "signoff mcp", config.base_url)
-    told = ""
+    told, watched_at = "", anyio.current_time()
     with Lock(config.home.serve_lock) as lock:
         while True:
             await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
             try:
+                if anyio.current_time() - watched_at >= WATCH_ALERTS_EVERY_S:
+                    watched_at = anyio.current_time()
+                    await _watch_host(desk, config, terminal=terminal)
                 if not await _somebody_is_needed(desk, config.home) or not lock.take(me):
                     continue
                 from signoff.app.http import bind
@@ -184,6 +213,18 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
                 await anyio.sleep(PAUSE_AFTER_ERROR_S)
             finally:
                 lock.release()
+
+
+async def _watch_host(desk: Desk, config: Config, *, terminal: TextIO) -> None:
+    """Where another process hosts and sends no alerts, stand in for it; it may hang and still hold its lock."""
+    async with desk.store.reading() as reader:
+        silent = await silence(desk, reader) is not None
+    if not silent or not is_held(config.home.serve_lock):
+        return
+    from signoff.alerts.channels import Channels
+
+    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    await stand_in(desk, channels, owner=f"stand-in {os.getpid()}")
 
 
 async def _somebody_is_needed(desk: Desk, home: Home) -> bool:

@@ -12,6 +12,7 @@ from signoff.cli.commands import Commands, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import AgentLimits
     from signoff.domain.people import Agent, Passkey, Person, Role
 
 ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
@@ -19,7 +20,7 @@ ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
 people = Commands(
     "people", help="Who decides: add, change, list, link, disable, address, and their passkeys."
 )
-agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, pause.")
+agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, limit, pause.")
 
 
 def _config(home: Path | None) -> Config:
@@ -167,6 +168,26 @@ async def _address(config: Config, name: str, addresses: tuple[str, ...]) -> Non
 
     async with open_desk(config) as desk:
         await set_addresses(desk, name, addresses)
+
+
+@people.command("follow-up")
+@click.argument("name")
+@click.argument("state", type=click.Choice(("on", "off")))
+@with_home
+@examples("signoff people follow-up omar off")
+def follow_up(name: str, state: str, home: Path | None) -> None:
+    """Say whether a person hears who decided a case that they were alerted to. It is on for everybody at first."""
+    run(_follow_up, _config(home), name, state == "on")
+    hears = "hears who decided" if state == "on" else "does not hear who decided"
+    click.echo(f"{name} {hears} the cases that they were alerted to.")
+
+
+async def _follow_up(config: Config, name: str, on: bool) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import set_follow_up
+
+    async with open_desk(config) as desk:
+        await set_follow_up(desk, name, on=on)
 
 
 @people.command("change")
@@ -319,6 +340,40 @@ async def _rotate(config: Config, name: str) -> str:
 
     async with open_desk(config) as desk:
         return await rotate_agent_key(desk, name)
+
+
+@agents.command("limit")
+@click.argument("name")
+@click.option(
+    "--max-open",
+    type=click.IntRange(0, 1_000_000),
+    help="How many of its cases may wait at once; 0 for any number.",
+)
+@click.option(
+    "--per-minute",
+    type=click.IntRange(0, 1_000_000),
+    help="How many cases it may open in a minute; 0 for any number.",
+)
+@with_home
+@examples(
+    "signoff agents limit billing-bot --max-open 50 --per-minute 20", "signoff agents limit billing-bot"
+)
+def limit(name: str, max_open: int | None, per_minute: int | None, home: Path | None) -> None:
+    """Give an agent limits of its own; what is left out is as `agents` in signoff.yaml says."""
+    limits = run(_limit, _config(home), name, max_open, per_minute)
+    click.echo(
+        f"{name} may have {limits.max_open or 'any number of'} cases waiting"
+        f" and open {limits.requests_per_minute or 'any number'} a minute."
+    )
+
+
+async def _limit(config: Config, name: str, max_open: int | None, per_minute: int | None) -> AgentLimits:
+    from signoff.app import open_desk
+    from signoff.desk.limits import limit_agent
+
+    async with open_desk(config) as desk:
+        _, limits = await limit_agent(desk, name, max_open=max_open, requests_per_minute=per_minute)
+        return limits
 
 
 @agents.command("pause")

@@ -130,6 +130,23 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Pe
     return person
 
 
+async def set_follow_up(desk: Desk, name: str, *, on: bool) -> Person:
+    """Say whether a person hears who decided the cases that they were alerted to.
+
+    Raises:
+        NotFound: Nobody has that name.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        await unit.set_follow_up(person.id, on=on)
+        data = {"person": person.id, "on": on}
+        await unit.record(Draft("person.follow_up_changed", unit.now, SYSTEM, data))
+
+    await desk.store.write(move)
+    return replace(person, follow_up=on)
+
+
 async def add_agent(desk: Desk, name: str, *, owner: str | None) -> tuple[Agent, str]:
     """Add an agent and return it with its key, which nobody can read again.
 

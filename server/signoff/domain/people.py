@@ -49,6 +49,8 @@ class Person:
     """Where alerts go, in order: Apprise URLs, or `terminal:` for the terminal that runs the server."""
     created_at: datetime
     disabled_at: datetime | None = None
+    follow_up: bool = True
+    """Whether they hear who decided a case that they were alerted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class Agent:
     """The id of the person on whose behalf it runs."""
     created_at: datetime
     paused_at: datetime | None = None
+    max_open: int | None = None
+    """How many of its cases may wait at once; None: as the settings say, 0: any number."""
+    requests_per_minute: int | None = None
+    """How many cases it may open in a minute; None: as the settings say, 0: any number."""
 
     @property
     def actor(self) -> Actor:

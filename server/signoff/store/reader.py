@@ -10,14 +10,15 @@ from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
-from signoff.domain.alert import Alert
+from signoff.domain.alert import Alert, Attempt
 from signoff.domain.asked import Asked
-from signoff.domain.clock import to_text
+from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.history import Windows
+from signoff.store.outbox import OutboxView
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
@@ -31,6 +32,8 @@ class Reader:
         self._q = queries
         self.windows = Windows(connection, queries)
         """What was asked, and what is counted of it."""
+        self.outbox = OutboxView(connection, queries)
+        """Who sends alerts, and what is wrong with that."""
 
     # The log
 
@@ -172,6 +175,16 @@ class Reader:
         """Return how many cases wait."""
         return int((await self._q.count_pending(self._connection))["n"])
 
+    async def open_of_agent(self, agent_id: str) -> tuple[int, datetime | None]:
+        """Return how many cases of an agent wait, and when the first of them expires."""
+        row = await self._q.count_open_of_agent(self._connection, agent_id=agent_id)
+        return int(row["n"]), rows.optional_time(row["deadline_at"])
+
+    async def opened_before(self, agent_id: str, newer: int) -> datetime | None:
+        """Return when an agent opened the case before its `newer` newest ones; None if there are no more."""
+        row = await self._q.nth_newest_of_agent(self._connection, agent_id=agent_id, before=newer)
+        return None if row is None else from_text(row["opened_at"])
+
     async def first_answer(self, caller: str, key: str) -> tuple[str, str, str] | None:
         """Return verb, input digest and escalation id that an idempotency key stands for."""
         row = await self._q.first_answer(self._connection, caller=caller, key=key)
@@ -253,6 +266,37 @@ class Reader:
         """Return the alerts of a case, each with its state: waiting, sent, failed or dropped."""
         found = self._q.alerts_of_case(self._connection, escalation_id=escalation_id)
         return [(rows.alert(row), row["state"]) async for row in found]
+
+    async def alert(self, alert_id: str) -> tuple[Alert, str] | None:
+        """Return an alert and its state; None for any text that is no id."""
+        if not alert_id.isascii():
+            return None
+        row = await self._q.alert(self._connection, id=alert_id)
+        return None if row is None else (rows.alert(row), row["state"])
+
+    async def alerts_lately(self, most: int, *, state: str | None = None) -> list[tuple[Alert, str]]:
+        """Return the newest alerts with their states, newest first."""
+        found = self._q.alerts_lately(self._connection, state=state, most=most)
+        return [(rows.alert(row), row["state"]) async for row in found]
+
+    async def attempts_of_alert(self, alert_id: str) -> list[Attempt]:
+        """Return every try to send an alert, or the digest that it went out with, in order."""
+        found = self._q.attempts_of_alert(self._connection, alert_id=alert_id)
+        return [rows.attempt(row) async for row in found]
+
+    async def dead_letter_told(self, person_id: str, address: str, *, alert_id: str, since: datetime) -> bool:
+        """Say whether a person was told, since an instant, that alerts to an alert's address are given up."""
+        row = await self._q.dead_letter_told(
+            self._connection, person_id=person_id, address=address, alert_id=alert_id, since=to_text(since)
+        )
+        return row is not None
+
+    async def told_lately(self, kind: str, person_id: str, address: str, since: datetime) -> bool:
+        """Say whether a person was told something of a kind, about no case, at an address since an instant."""
+        row = await self._q.alert_like(
+            self._connection, kind=kind, person_id=person_id, address=address, since=to_text(since)
+        )
+        return row is not None
 
     async def next_alert_due(self) -> str | None:
         """Return when the outbox next has work, as text."""
