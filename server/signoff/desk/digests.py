@@ -33,10 +33,10 @@ async def gather(unit: Unit, settings: DeskSettings) -> None:
 
 async def _hold(unit: Unit, settings: DeskSettings, crowd: Crowd) -> None:
     until = unit.now + _patience(settings, crowd.deadline_at - unit.now)
-    free = max(settings.digest_above - crowd.lately, 0)
     if crowd.held_until is not None:
-        # Those that came first wait already, so that the newest do not overtake them.
-        until, free = min(until, crowd.held_until), 0
+        until = min(until, crowd.held_until)
+    # The oldest are the free ones. Those of them that wait already go on waiting, so that no newer one overtakes them.
+    free = max(settings.digest_above - crowd.lately, 0)
     await unit.outbox.hold(crowd, until=until, free=free)
 
 
