@@ -156,7 +156,7 @@ def _dead_letter(about: DeadLetter) -> tuple[str, list[str]]:
 def _silence(about: Silence) -> tuple[str, list[str]]:
     count = f"{about.waiting} alert{'' if about.waiting == 1 else 's'}"
     seen = "never" if about.last_beat_at is None else f"at {to_text(about.last_beat_at)[:19]}Z"
-    return f"signoff: {count} wait and nobody sends them", [
+    return f"signoff: {count} wait{'s' * (about.waiting == 1)} and nobody sends them", [
         f"{count} {'is' if about.waiting == 1 else 'are'} due since {to_text(about.since)[:19]}Z, and the process that"
         f" sends them was last seen {seen}.",
         "",

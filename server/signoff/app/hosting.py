@@ -84,12 +84,7 @@ async def host(
         workers.start_soon(
             _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
         )
-        workers.start_soon(
-            _repeat,
-            "Alerts",
-            WATCH_ALERTS_EVERY_S,
-            lambda: stand_in(desk, channels, owner=f"watch {os.getpid()}"),
-        )
+        workers.start_soon(_watch_own_worker, desk, channels)
         told: list[str] = []
         workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
         await serve_http(
@@ -106,6 +101,16 @@ async def host(
         workers.cancel_scope.cancel()
     with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
         await publish(desk, config.home)
+
+
+async def _watch_own_worker(desk: Desk, channels: Channels) -> None:
+    """Stand in for the worker of this process where it hangs; it first has the time to be seen."""
+    await anyio.sleep(desk.settings.silent_after.total_seconds())
+    await _repeat(
+        "Alerts",
+        WATCH_ALERTS_EVERY_S,
+        lambda: stand_in(desk, channels, owner=f"stand-in {os.getpid()}"),
+    )
 
 
 async def stand_in(desk: Desk, channels: Channels, *, owner: str) -> int:
@@ -190,14 +195,16 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
         terminal: Where alerts to `terminal:` are printed; stdout belongs to MCP.
     """
     me = Host(os.getpid(), "signoff mcp", config.base_url)
-    told, watched_at = "", anyio.current_time()
+    told, watched_at, silent_before = "", anyio.current_time(), False
     with Lock(config.home.serve_lock) as lock:
         while True:
             await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
             try:
                 if anyio.current_time() - watched_at >= WATCH_ALERTS_EVERY_S:
                     watched_at = anyio.current_time()
-                    await _watch_host(desk, config, terminal=terminal)
+                    silent_before = await _watch_host(
+                        desk, config, terminal=terminal, silent_before=silent_before
+                    )
                 if not await _somebody_is_needed(desk, config.home) or not lock.take(me):
                     continue
                 from signoff.app.http import bind
@@ -215,16 +222,20 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
                 lock.release()
 
 
-async def _watch_host(desk: Desk, config: Config, *, terminal: TextIO) -> None:
-    """Where another process hosts and sends no alerts, stand in for it; it may hang and still hold its lock."""
-    async with desk.store.reading() as reader:
-        silent = await silence(desk, reader) is not None
-    if not silent or not is_held(config.home.serve_lock):
-        return
-    from signoff.alerts.channels import Channels
+async def _watch_host(desk: Desk, config: Config, *, terminal: TextIO, silent_before: bool) -> bool:
+    """Stand in for another process that hosts and sends no alerts: it may hang and still hold its lock.
 
-    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
-    await stand_in(desk, channels, owner=f"stand-in {os.getpid()}")
+    Returns:
+        Whether it is silent. It must be at two looks in a row: one that is just starting is not seen at once.
+    """
+    async with desk.store.reading() as reader:
+        silent = await silence(desk, reader) is not None and is_held(config.home.serve_lock)
+    if silent and silent_before:
+        from signoff.alerts.channels import Channels
+
+        channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+        await stand_in(desk, channels, owner=f"stand-in {os.getpid()}")
+    return silent
 
 
 async def _somebody_is_needed(desk: Desk, home: Home) -> bool:

@@ -94,7 +94,7 @@ def _silence(silent: Silence | None) -> str:
         else f"a process was last seen sending them at {silent.last_beat_at:%Y-%m-%d %H:%M:%S} UTC"
     )
     return (
-        f"{silent.waiting} alerts are due, the first since {silent.since:%Y-%m-%d %H:%M:%S} UTC, and {seen}."
+        f"{silent.waiting} alert{' is' if silent.waiting == 1 else 's are'} due, the first since {silent.since:%Y-%m-%d %H:%M:%S} UTC, and {seen}."
         " Start `signoff serve`, or restart it"
     )
 

@@ -17,7 +17,7 @@ from signoff.desk.checkpoints import footer, publish_checkpoint
 from signoff.desk.dead_letters import ask_others, dead_letter_of, may_decide, tell_admins
 from signoff.desk.desk import Desk
 from signoff.desk.digests import digest_of, gather
-from signoff.desk.heartbeat import silence
+from signoff.desk.heartbeat import silence_of
 from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_case_link
 from signoff.domain.alert import (
@@ -191,19 +191,19 @@ async def _notice(unit: Unit, desk: Desk, alert: Alert) -> Notice | None:
     person = await unit.person(alert.person_id)
     if person is None or person.disabled_at is not None:
         return None
-    about = await _about(unit, desk, alert)
+    about = await _about(unit, alert)
     if about is None and alert.kind != "test":
         return None
     return Notice(alert, person, about, f"{desk.settings.base_url}/", await footer(unit))
 
 
-async def _about(unit: Unit, desk: Desk, alert: Alert) -> About | None:
+async def _about(unit: Unit, alert: Alert) -> About | None:
     """Return what a notice is about, None once that is over."""
     if alert.kind == "digest":
         return await digest_of(unit, alert.id)
     if alert.kind == "dead_letter":
         return await dead_letter_of(unit, alert.about or "")
-    return await silence(desk, unit) if alert.kind == "heartbeat" else None
+    return await silence_of(unit, alert) if alert.kind == "heartbeat" else None
 
 
 async def record(desk: Desk, owner: str, errand: Errand | Notice, delivery: Delivery) -> None:

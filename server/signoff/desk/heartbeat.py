@@ -10,8 +10,8 @@ from datetime import timedelta
 from signoff.desk.dead_letters import ONCE_PER, admins
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
-from signoff.domain.alert import AlertDraft, Silence
-from signoff.domain.clock import to_text
+from signoff.domain.alert import Alert, AlertDraft, Silence
+from signoff.domain.clock import from_text, to_text
 from signoff.domain.event import SYSTEM, Draft
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
@@ -58,9 +58,9 @@ async def note_silence(desk: Desk) -> Silence | None:
             for address in dict.fromkeys(admin.addresses):
                 if await unit.told_lately("heartbeat", admin.id, address, unit.now - ONCE_PER):
                     continue
-                told += await unit.add_alert(
-                    None, AlertDraft("heartbeat", admin.id, address, "critical", unit.now)
-                )
+                about = f"{found.waiting} {to_text(found.since)}"
+                draft = AlertDraft("heartbeat", admin.id, address, "critical", unit.now, about=about)
+                told += await unit.add_alert(None, draft)
         if told:
             last = None if found.last_beat_at is None else to_text(found.last_beat_at)
             data = {"waiting": found.waiting, "since": to_text(found.since), "last_beat_at": last}
@@ -68,3 +68,15 @@ async def note_silence(desk: Desk) -> Silence | None:
         return found
 
     return await desk.store.write(move)
+
+
+async def silence_of(unit: Unit, alert: Alert) -> Silence | None:
+    """Return what an administrator is told of a silent worker, None once one was seen again.
+
+    As it was when the alert was written: whoever sends it has taken up what waited.
+    """
+    last = await unit.outbox.last_beat()
+    if alert.about is None or (last is not None and last >= alert.due_at):
+        return None
+    waiting, since = alert.about.split(" ")
+    return Silence(int(waiting), from_text(since), last)

@@ -45,7 +45,7 @@ class AlertDraft:
     urgency: Urgency
     due_at: datetime
     about: str | None = None
-    """Of a `dead_letter`: the id of the alert that was given up."""
+    """Of a `dead_letter`: the id of the alert that was given up. Of a `heartbeat`: how many alerts wait, since when."""
 
 
 @dataclass(frozen=True, slots=True)
