@@ -93,10 +93,12 @@ async def test_an_alert_is_tried_for_an_hour_or_half_of_the_time_there_is_and_th
     write_policy(policy_path, "version: 1\n", within)
     told = await ask(desk, cast.ada)
     began, waited = clock.now(), []
+    alert_id = ""
     while (due := await next_due(desk)) is not None:
         waited.append((due - max(clock.now(), began)).total_seconds())
         clock.at = max(clock.now(), due)
         (errand,) = [one for one in await lease(desk, "worker") if one.person.name == "Omar"]
+        alert_id = errand.alert.id
         await record(desk, "worker", errand, Failed("no route"))
         if "failed" in await states(desk, told.escalation_id):
             break
@@ -104,7 +106,7 @@ async def test_an_alert_is_tried_for_an_hour_or_half_of_the_time_there_is_and_th
     assert all(3.75 * 2**i <= wait <= 6.25 * 2**i for i, wait in enumerate(waited[1:5]))
     async with desk.store.reading() as reader:
         assert await reader.count_failed_alerts() == 1
-        attempts = await reader.attempts_of_alert(errand.alert.id)
+        attempts = await reader.attempts_of_alert(alert_id)
     assert [one.number for one in attempts] == list(range(1, len(waited) + 1))
     assert {(one.result, one.error) for one in attempts} == {("failed", "no route")}
 

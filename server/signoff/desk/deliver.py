@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -234,7 +235,8 @@ async def _sent(unit: Unit, owner: str, alert: Alert) -> None:
         await _sent_too_late(unit, alert)
         return
     for one in await _all_of(unit, alert):
-        await unit.record(_draft("alert.sent", unit, one, alert))
+        draft = Draft("alert.sent", unit.now, SYSTEM, _facts(one, alert), one.escalation_id)
+        await unit.record(draft)
     await unit.outbox.finish_digested(alert.id, state="sent", error=None)
 
 
@@ -282,7 +284,8 @@ async def _given_up(unit: Unit, owner: str, alert: Alert, why: str) -> None:
         return
     held = await _all_of(unit, alert)
     for one in held:
-        await unit.record(_draft("alert.failed", unit, one, alert))
+        draft = Draft("alert.failed", unit.now, SYSTEM, _facts(one, alert), one.escalation_id)
+        await unit.record(draft)
     await unit.outbox.finish_digested(alert.id, state="failed", error=why)
     if alert.kind in ("dead_letter", "heartbeat", "test"):
         return  # what tells of a failure does not tell of its own: that would never end
@@ -300,9 +303,9 @@ async def _all_of(unit: Unit, alert: Alert) -> list[Alert]:
     return [alert, *(one for one, _ in filter(None, held))]
 
 
-def _draft(type_: str, unit: Unit, one: Alert, carrier: Alert) -> Draft:
-    """Return the event of how sending went, of an alert or of one in a digest."""
-    data = {
+def _facts(one: Alert, carrier: Alert) -> dict[str, Any]:
+    """Return what an event says of how sending went, of an alert or of one in a digest."""
+    return {
         "alert": one.id,
         "kind": one.kind,
         "person": one.person_id,
@@ -310,7 +313,6 @@ def _draft(type_: str, unit: Unit, one: Alert, carrier: Alert) -> Draft:
         "attempt": carrier.attempts,
         "digest": None if one is carrier else carrier.id,
     }
-    return Draft(type_, unit.now, SYSTEM, data, one.escalation_id)
 
 
 def retry_after(alert: Alert) -> timedelta:
