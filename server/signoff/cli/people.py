@@ -44,7 +44,8 @@ def _described(person: Person) -> str:
     queues = f"  queues: {', '.join(sorted(person.queues))}" if person.queues else ""
     addresses = ", ".join(masked(address) for address in person.addresses) or "nowhere"
     ended = "  (disabled)" if person.disabled_at is not None else ""
-    return f"{person.name}{ended}  {roles}{queues}  alerts: {addresses}"
+    spared = "" if person.follow_up else "  (not told who decided)"
+    return f"{person.name}{ended}  {roles}{queues}  alerts: {addresses}{spared}"
 
 
 @people.command("add")
@@ -304,14 +305,23 @@ def _show_use(config: Config, key: str) -> None:
 @with_home
 @examples("signoff agents list")
 def list_agents(home: Path | None) -> None:
-    """List agents with their owners."""
+    """List agents with their owners, and the limits that are their own."""
     known, names = run(_list_agents, _config(home))
     for agent in known:
         owner = f"  owner: {names.get(agent.owner, agent.owner)}" if agent.owner else ""
         paused = "  (paused)" if agent.paused_at is not None else ""
-        click.echo(f"{agent.name}{paused}{owner}  since {agent.created_at:%Y-%m-%d}")
+        click.echo(f"{agent.name}{paused}{owner}{_own_limits(agent)}  since {agent.created_at:%Y-%m-%d}")
     if not known:
         click.echo("No agents yet. Add one with `signoff agents add NAME`, or run `signoff mcp`.")
+
+
+def _own_limits(agent: Agent) -> str:
+    held = [
+        f"{'any number of' if value == 0 else value} {what}"
+        for value, what in ((agent.max_open, "open cases"), (agent.requests_per_minute, "cases a minute"))
+        if value is not None
+    ]
+    return f"  limits: {', '.join(held)}" if held else ""
 
 
 async def _list_agents(config: Config) -> tuple[list[Agent], dict[str, str]]:
