@@ -12,7 +12,7 @@ from signoff.alerts.messages import alert_message, notice_message, quoted, time_
 from signoff.desk.deliver import Errand, Notice, lease
 from signoff.desk.desk import Desk
 from signoff.domain.action import Action
-from signoff.domain.alert import About, Alert, AlertKind, DeadLetter, Digest, Silence
+from signoff.domain.alert import About, Alert, AlertKind, DeadLetter, Digest, InBrief, Silence
 from signoff.domain.people import Agent, SignIn
 
 
@@ -132,7 +132,7 @@ async def test_a_follow_up_says_how_it_ended_and_by_whom(
         errand,
         alert=replace(errand.alert, kind=kind),
         case=replace(errand.case, status=status),  # type: ignore[arg-type]
-        decided_by=by,
+        by=by,
         link_url="http://127.0.0.1:8717/cases/esc_1",
     )
     message = alert_message(ended)
@@ -150,9 +150,20 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
     [
         (
             "digest",
-            Digest(495, 2, (("Ada", 400), ("a<b", 95)), 125),
+            Digest(
+                495,
+                2,
+                (("Ada", 400), ("a<b", 95)),
+                125,
+                (InBrief("pay\u202e", "Ada", "normal", 125, "http://127.0.0.1:8717/cases/esc_1"),),
+            ),
             "signoff: 495 cases wait for you, 2 ended",
-            ("Ada: 400", "a\u2039b: 95", "expires in 2 min"),
+            (
+                "Ada: 400",
+                "a\u2039b: 95",
+                "does so in 2 min",
+                "pay⟦U+202E⟧, normal, 2 min left: http://127.0.0.1:8717/cases/esc_1",
+            ),
         ),
         ("digest", Digest(1, 0, (("Ada", 1),), 10), "signoff: 1 case waits for you", ("Ada: 1",)),
         ("digest", Digest(0, 7, (), None), "signoff: 7 ended", ()),

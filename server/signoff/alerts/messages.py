@@ -86,7 +86,7 @@ def alert_message(errand: Errand) -> Message:
 def _ended(errand: Errand) -> Message:
     """Put into words how a case ended that somebody was alerted to."""
     tool = quoted(errand.case.tool, MAX_TOOL_CHARS)
-    by = ", ".join(quoted(name, MAX_NAME_CHARS) for name in errand.decided_by)
+    by = ", ".join(quoted(name, MAX_NAME_CHARS) for name in errand.by)
     how = errand.case.status + (f" by {by}" if by else "")
     if errand.case.status == "expired":
         how = "expired: nobody decided in time, and nothing runs"
@@ -130,8 +130,14 @@ def _digest(about: Digest) -> tuple[str, list[str]]:
         lines.append(f"{quoted(name, MAX_NAME_CHARS)}: {count}")
     if len(about.agents) > MAX_AGENTS:
         lines.append(f"and {len(about.agents) - MAX_AGENTS} more agents")
+    if about.cases:
+        lines.append("")
+    lines += [
+        f"{quoted(one.tool, MAX_TOOL_CHARS)}, {one.urgency}, {time_left(one.seconds_left)} left: {one.page_url}"
+        for one in about.cases
+    ]
     if about.soonest_s is not None:
-        lines += ["", f"The first of them expires in {time_left(about.soonest_s)}."]
+        lines += ["", f"The first to expire does so in {time_left(about.soonest_s)}."]
     lines += ["", "Decide in your inbox:"]
     return subject, lines
 
@@ -139,10 +145,10 @@ def _digest(about: Digest) -> tuple[str, list[str]]:
 def _dead_letter(about: DeadLetter) -> tuple[str, list[str]]:
     name = quoted(about.person_name, MAX_NAME_CHARS)
     subject = f"signoff: alerts do not reach {name}"
-    tries = f"{about.attempts} {'try' if about.attempts == 1 else 'tries'}"
+    tries = f"{about.tries} {'try' if about.tries == 1 else 'tries'}"
     lines = [
         f"An alert to {name} over {about.channel} was given up after {tries}:",
-        quoted(about.error, MAX_WHY_CHARS),
+        quoted(about.why, MAX_WHY_CHARS),
     ]
     if about.more:
         lines.append(f"{about.more} more to the same address within the hour.")

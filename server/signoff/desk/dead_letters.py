@@ -47,8 +47,8 @@ async def dead_letter_of(unit: Unit, alert_id: str) -> DeadLetter | None:
         alert_id=alert.id,
         person_name=person.name if person else alert.person_id,
         channel=alert.address.partition(":")[0],
-        attempts=alert.attempts,
-        error=alert.last_error or "",
+        tries=alert.attempts,
+        why=alert.last_error or "",
         more=await unit.outbox.also_failed(alert.id, unit.now - ONCE_PER),
     )
 

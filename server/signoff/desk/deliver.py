@@ -57,15 +57,17 @@ class Errand:
     person: Person
     case: Escalation
     link_url: str
-    """A magic link; of a case that has ended, the address of its page."""
+    """A magic link, where there is something to decide; else where to read about it, without a token."""
     why: str
     """Title of the first trigger that fired; the policy's words, not the agent's."""
     agent_name: str
     seconds_left: int
     footer: str
     """`audit 137 eH22nAG2`: the newest checkpoint, so that every reader holds an anchor of the log."""
-    decided_by: tuple[str, ...] = ()
-    """Names; empty where nobody decided, or not yet."""
+    page_url: str = ""
+    """The page of the case, without a token: it opens for people who are signed in."""
+    by: tuple[str, ...] = ()
+    """Names of those who decided; empty where nobody did, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +175,20 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         return None
     agent = await unit.agent(case.agent_id)
     deciders = [await unit.person(one) for one in case.decided_by]
+    page_url = f"{desk.settings.base_url}/cases/{case.id}"
     return Errand(
         alert=alert,
         person=person,
         case=case,
-        link_url=f"{desk.settings.base_url}/cases/{case.id}"
+        link_url=page_url
         if alert.kind in CLOSING
         else await issue_case_link(unit, desk, case, person, alert.address),
         why=await _why(unit, case),
         agent_name=agent.name if agent else case.agent_id,
         seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
         footer=await footer(unit),
-        decided_by=tuple(one.name for one in deciders if one is not None),
+        page_url=page_url,
+        by=tuple(one.name for one in deciders if one is not None),
     )
 
 
@@ -192,16 +196,16 @@ async def _notice(unit: Unit, desk: Desk, alert: Alert) -> Notice | None:
     person = await unit.person(alert.person_id)
     if person is None or person.disabled_at is not None:
         return None
-    about = await _about(unit, alert)
+    about = await _about(unit, desk, alert)
     if about is None and alert.kind != "test":
         return None
     return Notice(alert, person, about, f"{desk.settings.base_url}/", await footer(unit))
 
 
-async def _about(unit: Unit, alert: Alert) -> About | None:
+async def _about(unit: Unit, desk: Desk, alert: Alert) -> About | None:
     """Return what a notice is about, None once that is over."""
     if alert.kind == "digest":
-        return await digest_of(unit, alert.id)
+        return await digest_of(unit, desk.settings, alert.id)
     if alert.kind == "dead_letter":
         return await dead_letter_of(unit, alert.about or "")
     return await silence_of(unit, alert) if alert.kind == "heartbeat" else None

@@ -11,12 +11,15 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from signoff.desk.desk import DeskSettings
-from signoff.domain.alert import Digest
+from signoff.domain.alert import Digest, InBrief
+from signoff.domain.verdict import URGENCIES
 from signoff.store.outbox import Crowd
 from signoff.store.unit import Unit
 
 DIGESTED_AT_ONCE = 1000
 """Each gets its event when the digest is sent, in one transaction."""
+IN_BRIEF = 10
+"""Cases that a digest lists; it counts them all."""
 
 
 async def gather(unit: Unit, settings: DeskSettings) -> None:
@@ -46,7 +49,7 @@ def _patience(settings: DeskSettings, left: timedelta) -> timedelta:
     return window if left > 2 * window else window / 6
 
 
-async def digest_of(unit: Unit, digest_id: str) -> Digest | None:
+async def digest_of(unit: Unit, settings: DeskSettings, digest_id: str) -> Digest | None:
     """Return what a digest says, None once nothing in it matters any more."""
     held = await unit.outbox.in_digest(digest_id)
     if not held:
@@ -55,10 +58,25 @@ async def digest_of(unit: Unit, digest_id: str) -> Digest | None:
     names = {one.id: one.name for one in await unit.agents()}
     asking = Counter(names.get(one.agent_id, one.agent_id) for one in waiting.values())
     ended = {one.escalation_id for one in held} - set(waiting)
-    ends: list[datetime] = [one.deadline_at for one in waiting.values()]
+    first = sorted(waiting.values(), key=lambda one: (-URGENCIES.index(one.urgency), one.deadline_at))
+    ends = [one.deadline_at for one in first]
     return Digest(
         waiting=len(waiting),
         ended=len(ended),
         agents=tuple(asking.most_common()),
-        soonest_s=max(int((min(ends) - unit.now).total_seconds()), 0) if ends else None,
+        soonest_s=_left(min(ends), unit.now) if ends else None,
+        cases=tuple(
+            InBrief(
+                tool=one.tool,
+                agent_name=names.get(one.agent_id, one.agent_id),
+                urgency=one.urgency,
+                seconds_left=_left(one.deadline_at, unit.now),
+                page_url=f"{settings.base_url}/cases/{one.escalation_id}",
+            )
+            for one in first[:IN_BRIEF]
+        ),
     )
+
+
+def _left(until: datetime, now: datetime) -> int:
+    return max(int((until - now).total_seconds()), 0)

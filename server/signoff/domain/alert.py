@@ -110,6 +110,18 @@ Delivery = Sent | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class InBrief:
+    """One case of a digest."""
+
+    tool: str
+    agent_name: str
+    urgency: Urgency
+    seconds_left: int
+    page_url: str
+    """Opens for people who are signed in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """Many alerts of one address in one message."""
 
@@ -121,6 +133,8 @@ class Digest:
     """Who asks, with how many of the waiting cases, most first."""
     soonest_s: int | None
     """Seconds until the first of the waiting cases expires; None where none waits."""
+    cases: tuple[InBrief, ...] = ()
+    """The first few of the waiting cases, most urgent first, then least time left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +144,8 @@ class DeadLetter:
     alert_id: str
     person_name: str
     channel: str
-    attempts: int
-    error: str
+    tries: int
+    why: str
     more: int
     """How many other alerts to the same address were given up within the hour."""
 

@@ -40,6 +40,8 @@ class Digested:
     id: str
     escalation_id: str
     agent_id: str
+    tool: str
+    urgency: Urgency
     deadline_at: datetime
     status: Status
 
@@ -68,6 +70,8 @@ class OutboxView:
                 row["id"],
                 row["escalation_id"],
                 row["agent_id"],
+                row["tool"],
+                row["urgency"],
                 from_text(row["deadline_at"]),
                 row["status"],
             )

@@ -151,7 +151,7 @@ UPDATE alert SET state = 'digested', digest_id = :digest_id, held_until = NULL W
 
 -- name: in_digest(digest_id)
 -- The alerts that a digest speaks for, with what it says of their cases.
-SELECT a.*, e.agent_id, e.deadline_at, e.status FROM alert a JOIN escalation e ON e.id = a.escalation_id
+SELECT a.id, a.escalation_id, e.agent_id, e.tool, e.urgency, e.deadline_at, e.status FROM alert a JOIN escalation e ON e.id = a.escalation_id
 WHERE a.digest_id = :digest_id AND a.state = 'digested' ORDER BY a.id;
 
 -- name: finish_digested(digest_id, state, last_error, done_at)!
