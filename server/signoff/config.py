@@ -101,6 +101,38 @@ class AlertSettings(_Strict):
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
     )
+    digest_above: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5,
+        description="How many alerts of low or normal urgency may go to one address within digest_within one by one.\n"
+        "More become one message. High and critical ones always go at once.",
+    )
+    digest_within: Annotated[
+        timedelta, BeforeValidator(partial(read_duration, longest=timedelta(hours=1)))
+    ] = Field(
+        timedelta(seconds=60),
+        description="How long the alerts beyond digest_above wait for one another.",
+    )
+    silent_after: Annotated[
+        timedelta, BeforeValidator(partial(read_duration, longest=timedelta(hours=1)))
+    ] = Field(
+        timedelta(seconds=60),
+        description="How long alerts may be due, and no process seen sending them, until the inbox, /readyz and\n"
+        "`signoff doctor` say so and administrators are alerted.",
+    )
+
+
+class AgentSettings(_Strict):
+    """What one agent may ask of people. For one agent alone: `signoff agents limit`."""
+
+    max_open: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        1000,
+        description="How many cases of one agent may wait for people at once; what it asks beyond them is refused with\n"
+        "`rate_limited`. 0: any number.",
+    )
+    requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        600,
+        description="How many cases one agent may open in a minute. 0: any number.",
+    )
 
 
 Age = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=timedelta(days=36_500)))]
@@ -208,12 +240,17 @@ class Settings(_Strict):
         description="How long what was written is kept after its case has ended, such as 400d; then the host erases it.\n"
         "Events, digests and receipts stay, and what is under legal hold (`signoff hold`).",
     )
+    agents: AgentSettings = Field(
+        default_factory=lambda: AgentSettings(),
+        description="What one agent may ask of people. For one agent alone: `signoff agents limit`.",
+    )
 
 
 GROUPS: dict[str, type[BaseModel]] = {
     "checks": CheckSettings,
     "alerts": AlertSettings,
     "retention": RetentionSettings,
+    "agents": AgentSettings,
 }
 """Keys that hold a map of further keys."""
 

@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from signoff.desk.request import request_approval
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
 from signoff.domain.alert import Sent
+from signoff.domain.clock import SystemClock
 from signoff.domain.errors import SignoffError
 from signoff.domain.ids import new_id
 from signoff.domain.people import SignIn
@@ -119,6 +121,23 @@ async def play_tiers(home: Path, argument: str) -> None:
             say([escalation_id, await escalate(desk, escalation_id)])
 
 
+async def play_alerts(home: Path, argument: str) -> None:
+    """Send alerts as a server does, on the machine's clock, until killed; leases are short so that others follow soon."""
+    from signoff.alerts.channels import Channels
+    from signoff.alerts.worker import run_alerts
+
+    keys, clock = load_keys(home / "keys"), SystemClock()
+    settings = DeskSettings(
+        base_url="http://127.0.0.1:8717", undo_s=0, lease_s=3, digest_within=timedelta(seconds=3)
+    )
+    async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+        desk = Desk(
+            store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
+        )
+        await go()
+        await run_alerts(desk, Channels(sys.stderr), owner=argument)
+
+
 async def play_load(home: Path, argument: str) -> None:
     """Do everything that agents, people and workers do, until killed; each acknowledgement is said."""
     chance = random.Random(argument)  # noqa: S311 -- which step comes next, not a secret
@@ -171,6 +190,7 @@ PARTS: dict[str, Callable[[Path, str], Awaitable[None]]] = {
     "check": play_check,
     "tiers": play_tiers,
     "load": play_load,
+    "alerts": play_alerts,
 }
 
 if __name__ == "__main__":

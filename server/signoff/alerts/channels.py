@@ -25,7 +25,7 @@ _SCHEMA = re.compile(r"([a-z0-9]{2,12})://")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,24}")
 _EVERYWHERE = frozenset({"to", "cto", "rto"})
 MAX_ADDRESS_CHARS = 2000
-MAX_AT_ONCE = 16  # threads that send; a channel that hangs holds one for its time limit
+MAX_AT_ONCE = 48  # threads that send; a channel that hangs holds one for its time limit
 
 _MAIL = frozenset({"from", "name", "smtp", "mode", "user", "pass"})
 _MATRIX = frozenset({"mode", "token", "msgtype", "version"})
@@ -160,6 +160,7 @@ class Channels:
 def _notify(address: str, message: Message) -> Sent | Failed:
     """Send through Apprise; runs in a worker thread."""
     import apprise  # a third of a second, and most homes need only the terminal
+    from apprise.plugins.email.base import NotifyEmail
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines name hosts and users
     asset = apprise.AppriseAsset(
@@ -181,6 +182,9 @@ def _notify(address: str, message: Message) -> Sent | Failed:
     why = _not_one_plain_target(service)
     if why is not None:
         return Failed(why, permanent=True)
+    if isinstance(service, NotifyEmail):
+        # Repeats are known by the alert's id, and stand with the other mails of the case.
+        service.headers.update(message.headers)
     sender = apprise.Apprise(asset=asset)
     sender.add(service)
     schema = address.partition("://")[0].lower()

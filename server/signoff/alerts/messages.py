@@ -6,15 +6,18 @@ escapes and with nothing that a mail program or a chat makes a link or a mention
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from signoff.desk.deliver import Errand
-from signoff.domain.alert import AlertKind
+from signoff.desk.deliver import Errand, Notice
+from signoff.domain.alert import CLOSING, Alert, DeadLetter, Digest, Silence
 from signoff.domain.characters import one_line
+from signoff.domain.clock import to_text
 
 MAX_TOOL_CHARS = 80
 MAX_NAME_CHARS = 60
 MAX_WHY_CHARS = 200
+MAX_AGENTS = 5
 MAX_SHORT_CHARS = 160  # one SMS
 
 # Look-alikes: `<` starts Slack's and Discord's mentions and links, `@` a mention; `://` is what makes a URL clickable anywhere.
@@ -31,6 +34,8 @@ class Message:
     """Plain text of several lines."""
     short: str
     """For channels that count letters: subject and link, at most 160 characters where the link leaves room."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of a mail: the alert's id, the same in every repeat, and the case, by which mail programs make threads."""
 
 
 def alert_message(errand: Errand) -> Message:
@@ -38,16 +43,30 @@ def alert_message(errand: Errand) -> Message:
     case, alert = errand.case, errand.alert
     tool = quoted(case.tool, MAX_TOOL_CHARS)
     left = time_left(errand.seconds_left)
-    if alert.kind == "expired":
-        return _expired(errand, tool)
-    asks = f"{quoted(errand.agent_name, MAX_NAME_CHARS)} asks for a decision"
-    if alert.kind == "fresh_link":
-        subject = f"signoff: your fresh link for {tool}"
-        opening = "You asked for a fresh link. It replaces the one before."
-    else:
-        says, opening = _WORDS[alert.kind]
-        subject = f"signoff [{case.urgency}] {tool} {says}, {left} left"
-        opening = opening.format(asks=asks)
+    if alert.kind in CLOSING:
+        return _ended(errand)
+    agent = quoted(errand.agent_name, MAX_NAME_CHARS)
+    subject, opening = {
+        "fresh_link": (
+            f"signoff: your fresh link for {tool}",
+            "You asked for a fresh link. It replaces the one before.",
+        ),
+        "escalated": (
+            f"signoff [{case.urgency}] nobody answered: {tool} waits for you, {left} left",
+            f"{agent} asks for a decision. Those who were asked first did not answer, or could not be reached.",
+        ),
+        "repeated": (
+            f"signoff [{case.urgency}] again: {tool} waits for you, {left} left",
+            f"{agent} still waits for a decision.",
+        ),
+        "handed_over": (
+            f"signoff [{case.urgency}] handed to you: {tool}, {left} left",
+            f"A colleague handed you this case: {agent} asks for a decision.",
+        ),
+    }.get(
+        alert.kind,
+        (f"signoff [{case.urgency}] {tool} waits for you, {left} left", f"{agent} asks for a decision."),
+    )
     lines = [
         opening,
         "",
@@ -61,34 +80,102 @@ def alert_message(errand: Errand) -> Message:
         "",
         f"{alert.id} · {errand.footer}",
     ]
-    return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
+    return _message(subject, lines, errand.link_url, alert)
 
 
-# What the subject says of the tool, and how the message begins.
-_WORDS: dict[AlertKind, tuple[str, str]] = {
-    "opened": ("waits for you", "{asks}."),
-    "escalated": ("has had no answer and waits for you", "{asks}, and has had no answer so far."),
-    "repeated": ("still waits for you", "{asks}, and nobody has said that they look at it."),
-    "handed_over": ("was given to you", "{asks}. A colleague gave the case to you."),
-}
-
-
-def _expired(errand: Errand, tool: str) -> Message:
-    """Say that it is over; there is nothing to decide, and the link is that of the page."""
-    subject = f"signoff [{errand.case.urgency}] {tool} has expired, nobody decided in time"
+def _ended(errand: Errand) -> Message:
+    """Put into words how a case ended that somebody was alerted to."""
+    tool = quoted(errand.case.tool, MAX_TOOL_CHARS)
+    by = ", ".join(quoted(name, MAX_NAME_CHARS) for name in errand.by)
+    how = errand.case.status + (f" by {by}" if by else "")
+    if errand.case.status == "expired":
+        how = "expired: nobody decided in time, and nothing runs"
+    subject = f"signoff: {tool} was {how}" if errand.case.status != "expired" else f"signoff: {tool} {how}"
     lines = [
-        "Nobody decided in time. The case has expired, and nothing runs.",
+        f"{subject.removeprefix('signoff: ')}. There is nothing left to do.",
         "",
-        f"What: {tool}",
-        f"Why it was asked: {quoted(errand.why, MAX_WHY_CHARS)}",
-        f"Urgency: {errand.case.urgency}",
-        "",
-        "What happened, for whoever is signed in:",
         errand.link_url,
         "",
         f"{errand.alert.id} · {errand.footer}",
     ]
-    return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
+    return _message(subject, lines, errand.link_url, errand.alert)
+
+
+def notice_message(notice: Notice) -> Message:
+    """Put an alert into words that is about no case."""
+    about = notice.about
+    if isinstance(about, Digest):
+        subject, said = _digest(about)
+    elif isinstance(about, DeadLetter):
+        subject, said = _dead_letter(about)
+    elif isinstance(about, Silence):
+        subject, said = _silence(about)
+    else:
+        subject, said = "signoff: a test", ["This is a test. Alerts reach you here."]
+    lines = [*said, "", notice.link_url, "", f"{notice.alert.id} · {notice.footer}"]
+    return _message(subject, lines, notice.link_url, notice.alert)
+
+
+def _digest(about: Digest) -> tuple[str, list[str]]:
+    what = []
+    if about.waiting:
+        what.append(
+            f"{about.waiting} case{'' if about.waiting == 1 else 's'} wait{'s' * (about.waiting == 1)} for you"
+        )
+    if about.ended:
+        what.append(f"{about.ended} ended")
+    subject = f"signoff: {', '.join(what)}"
+    lines = [f"{', '.join(what)}. So many came at once that they are one message.", ""]
+    for name, count in about.agents[:MAX_AGENTS]:
+        lines.append(f"{quoted(name, MAX_NAME_CHARS)}: {count}")
+    if len(about.agents) > MAX_AGENTS:
+        lines.append(f"and {len(about.agents) - MAX_AGENTS} more agents")
+    if about.cases:
+        lines.append("")
+    lines += [
+        f"{quoted(one.tool, MAX_TOOL_CHARS)}, {one.urgency}, {time_left(one.seconds_left)} left: {one.page_url}"
+        for one in about.cases
+    ]
+    if about.soonest_s is not None:
+        lines += ["", f"The first to expire does so in {time_left(about.soonest_s)}."]
+    lines += ["", "Decide in your inbox:"]
+    return subject, lines
+
+
+def _dead_letter(about: DeadLetter) -> tuple[str, list[str]]:
+    name = quoted(about.person_name, MAX_NAME_CHARS)
+    subject = f"signoff: alerts do not reach {name}"
+    tries = f"{about.tries} {'try' if about.tries == 1 else 'tries'}"
+    lines = [
+        f"An alert to {name} over {about.channel} was given up after {tries}:",
+        quoted(about.why, MAX_WHY_CHARS),
+    ]
+    if about.more:
+        lines.append(f"{about.more} more to the same address within the hour.")
+    lines += [
+        "",
+        f"Have the address checked (signoff people address), then: signoff alerts retry {about.alert_id}",
+    ]
+    return subject, lines
+
+
+def _silence(about: Silence) -> tuple[str, list[str]]:
+    count = f"{about.waiting} alert{'' if about.waiting == 1 else 's'}"
+    seen = "never" if about.last_beat_at is None else f"at {to_text(about.last_beat_at)[:19]}Z"
+    return f"signoff: {count} wait{'s' * (about.waiting == 1)} and nobody sends them", [
+        f"{count} {'is' if about.waiting == 1 else 'are'} due since {to_text(about.since)[:19]}Z, and the process that"
+        f" sends them was last seen {seen}.",
+        "",
+        "Look at the server: signoff doctor",
+    ]
+
+
+def _message(subject: str, lines: list[str], link: str, alert: Alert) -> Message:
+    headers = {"X-Signoff-Alert": alert.id}
+    if alert.escalation_id is not None:
+        thread = f"<{alert.escalation_id}@signoff>"
+        headers |= {"X-Signoff-Case": alert.escalation_id, "In-Reply-To": thread, "References": thread}
+    return Message(subject, "\n".join(lines), _short(subject, link), headers)
 
 
 def _short(subject: str, link: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
@@ -27,16 +27,21 @@ from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
 from signoff.desk.escalate import escalate_due
+from signoff.desk.heartbeat import note_silence, silence
 from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import SignoffError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from signoff.alerts.channels import Channels
 
 log = logging.getLogger("signoff")
 
 EXPIRE_EVERY_S = 1.0
 ESCALATE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
+WATCH_ALERTS_EVERY_S = 20.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 LOOK_AT_ANCHORS_EVERY_S = 5.0
@@ -90,6 +95,7 @@ async def host(
     async with anyio.create_task_group() as workers:
         for what, every_s, work in _chores(desk, config):
             workers.start_soon(_repeat, desk, what, every_s, work)
+        workers.start_soon(_watch_own_worker, desk, channels)
         await serve_http(
             build_doors(desk, config),
             config,
@@ -149,6 +155,32 @@ async def stand_watch(desk: Desk, home: Home) -> None:
                 "The log was recovered, or the newest database put back: signoff decides and stores again."
             )
         desk.store.read_only = why
+
+
+async def _watch_own_worker(desk: Desk, channels: Channels) -> None:
+    """Stand in for the worker of this process where it hangs; it first has the time to be seen."""
+    await anyio.sleep(desk.settings.silent_after.total_seconds())
+    await _repeat(
+        desk,
+        "Alerts",
+        WATCH_ALERTS_EVERY_S,
+        lambda: stand_in(desk, channels, owner=f"stand-in {os.getpid()}"),
+    )
+
+
+async def stand_in(desk: Desk, channels: Channels, *, owner: str) -> int:
+    """Where alerts wait because their worker is silent, say so to the administrators, and send what waits.
+
+    Returns:
+        How many alerts were sent, or tried.
+    """
+    from signoff.alerts.worker import send_due
+
+    found = await note_silence(desk)
+    if found is None:
+        return 0
+    log.error("%s alerts were due and no worker sent them; this process does so now.", found.waiting)
+    return await send_due(desk, channels, owner=owner)
 
 
 async def publish(desk: Desk, home: Home) -> str | None:
@@ -221,11 +253,16 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
         terminal: Where alerts to `terminal:` are printed; stdout belongs to MCP.
     """
     me = Host(os.getpid(), "signoff mcp", config.base_url)
-    told = ""
+    told, watched_at, silent_before = "", anyio.current_time(), False
     with Lock(config.home.serve_lock) as lock:
         while True:
             await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
             try:
+                if anyio.current_time() - watched_at >= WATCH_ALERTS_EVERY_S:
+                    watched_at = anyio.current_time()
+                    silent_before = await _watch_host(
+                        desk, config, terminal=terminal, silent_before=silent_before
+                    )
                 if not await _somebody_is_needed(desk, config.home) or not lock.take(me):
                     continue
                 from signoff.app.http import bind
@@ -241,6 +278,22 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
                 await anyio.sleep(PAUSE_AFTER_ERROR_S)
             finally:
                 lock.release()
+
+
+async def _watch_host(desk: Desk, config: Config, *, terminal: TextIO, silent_before: bool) -> bool:
+    """Stand in for another process that hosts and sends no alerts: it may hang and still hold its lock.
+
+    Returns:
+        Whether it is silent. It must be at two looks in a row: one that is just starting is not seen at once.
+    """
+    async with desk.store.reading() as reader:
+        silent = await silence(desk, reader) is not None and is_held(config.home.serve_lock)
+    if silent and silent_before:
+        from signoff.alerts.channels import Channels
+
+        channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+        await stand_in(desk, channels, owner=f"stand-in {os.getpid()}")
+    return silent
 
 
 async def _somebody_is_needed(desk: Desk, home: Home) -> bool:

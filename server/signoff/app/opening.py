@@ -18,7 +18,7 @@ from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
 from signoff.config import Config, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
-from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.desk import AgentLimits, Desk, DeskSettings
 from signoff.desk.people import add_person, list_people
 from signoff.desk.record import CheckSettings
 from signoff.desk.rotate import check_keys, settle_rotations
@@ -113,6 +113,10 @@ def _desk_settings(config: Config) -> DeskSettings:
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
+        digest_above=settings.alerts.digest_above,
+        digest_within=settings.alerts.digest_within,
+        silent_after=settings.alerts.silent_after,
+        limits=AgentLimits(settings.agents.max_open, settings.agents.requests_per_minute),
     )
 
 

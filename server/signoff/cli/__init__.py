@@ -24,6 +24,7 @@ signoff = Commands(
         "people": "signoff.cli.people",
         "agents": "signoff.cli.people",
         "duty": "signoff.cli.duty",
+        "alerts": "signoff.cli.alerts",
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
         "keys": "signoff.cli.keys",

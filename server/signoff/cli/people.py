@@ -12,6 +12,7 @@ from signoff.cli.commands import Commands, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import AgentLimits
     from signoff.desk.roster import Vacancy
     from signoff.domain.duty import Absence, Override, Roster
     from signoff.domain.people import Agent, Passkey, Person, Role
@@ -24,7 +25,7 @@ people = Commands(
     "people",
     help="Who decides, when, and where alerts reach them: add, address, prefer, hours, absence, hand-over …",
 )
-agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, pause.")
+agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, limit, pause.")
 
 
 def _config(home: Path | None) -> Config:
@@ -48,7 +49,8 @@ def _described(person: Person) -> str:
     queues = f"  queues: {', '.join(sorted(person.queues))}" if person.queues else ""
     ended = "  (disabled)" if person.disabled_at is not None else ""
     works = f"  works: {person.hours.text} {person.hours.zone}" if person.hours.text else ""
-    return f"{person.name}{ended}  {roles}{queues}{works}  alerts: {_told(person)}"
+    spared = "" if person.follow_up else "  (not told who decided)"
+    return f"{person.name}{ended}  {roles}{queues}{works}  alerts: {_told(person)}{spared}"
 
 
 def _told(person: Person) -> str:
@@ -318,6 +320,26 @@ async def _hand_over(
         return await hand_over(desk, name, to=to, ends_at=ends_at, starts_at=starts_at), zone
 
 
+@people.command("follow-up")
+@click.argument("name")
+@click.argument("state", type=click.Choice(("on", "off")))
+@with_home
+@examples("signoff people follow-up omar off")
+def follow_up(name: str, state: str, home: Path | None) -> None:
+    """Say whether a person hears who decided a case that they were alerted to. It is on for everybody at first."""
+    run(_follow_up, _config(home), name, state == "on")
+    hears = "hears who decided" if state == "on" else "does not hear who decided"
+    click.echo(f"{name} {hears} the cases that they were alerted to.")
+
+
+async def _follow_up(config: Config, name: str, on: bool) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import set_follow_up
+
+    async with open_desk(config) as desk:
+        await set_follow_up(desk, name, on=on)
+
+
 @people.command("change")
 @click.argument("name")
 @click.option(
@@ -432,14 +454,23 @@ def _show_use(config: Config, key: str) -> None:
 @with_home
 @examples("signoff agents list")
 def list_agents(home: Path | None) -> None:
-    """List agents with their owners."""
+    """List agents with their owners, and the limits that are their own."""
     known, names = run(_list_agents, _config(home))
     for agent in known:
         owner = f"  owner: {names.get(agent.owner, agent.owner)}" if agent.owner else ""
         paused = "  (paused)" if agent.paused_at is not None else ""
-        click.echo(f"{agent.name}{paused}{owner}  since {agent.created_at:%Y-%m-%d}")
+        click.echo(f"{agent.name}{paused}{owner}{_own_limits(agent)}  since {agent.created_at:%Y-%m-%d}")
     if not known:
         click.echo("No agents yet. Add one with `signoff agents add NAME`, or run `signoff mcp`.")
+
+
+def _own_limits(agent: Agent) -> str:
+    held = [
+        f"{'any number of' if value == 0 else value} {what}"
+        for value, what in ((agent.max_open, "open cases"), (agent.requests_per_minute, "cases a minute"))
+        if value is not None
+    ]
+    return f"  limits: {', '.join(held)}" if held else ""
 
 
 async def _list_agents(config: Config) -> tuple[list[Agent], dict[str, str]]:
@@ -468,6 +499,40 @@ async def _rotate(config: Config, name: str) -> str:
 
     async with open_desk(config) as desk:
         return await rotate_agent_key(desk, name)
+
+
+@agents.command("limit")
+@click.argument("name")
+@click.option(
+    "--max-open",
+    type=click.IntRange(0, 1_000_000),
+    help="How many of its cases may wait at once; 0 for any number.",
+)
+@click.option(
+    "--per-minute",
+    type=click.IntRange(0, 1_000_000),
+    help="How many cases it may open in a minute; 0 for any number.",
+)
+@with_home
+@examples(
+    "signoff agents limit billing-bot --max-open 50 --per-minute 20", "signoff agents limit billing-bot"
+)
+def limit(name: str, max_open: int | None, per_minute: int | None, home: Path | None) -> None:
+    """Give an agent limits of its own; what is left out is as `agents` in signoff.yaml says."""
+    limits = run(_limit, _config(home), name, max_open, per_minute)
+    click.echo(
+        f"{name} may have {limits.max_open or 'any number of'} cases waiting"
+        f" and open {limits.requests_per_minute or 'any number'} a minute."
+    )
+
+
+async def _limit(config: Config, name: str, max_open: int | None, per_minute: int | None) -> AgentLimits:
+    from signoff.app import open_desk
+    from signoff.desk.limits import limit_agent
+
+    async with open_desk(config) as desk:
+        _, limits = await limit_agent(desk, name, max_open=max_open, requests_per_minute=per_minute)
+        return limits
 
 
 @agents.command("pause")

@@ -154,7 +154,7 @@ async def first_alerts(
     """
     reached = await _reach(unit, case, tiers, 0)
     if reached is None:
-        return drafts(kind, case, await _everybody(unit, case), unit.now)
+        return drafts(kind, case, await everybody(unit, case), unit.now)
     return drafts(kind, case, reached.people, unit.now) if reached.tier == 0 else ()
 
 
@@ -164,11 +164,12 @@ async def alerts_anew(unit: Unit, case: Escalation, tiers: Sequence[Tier]) -> tu
     for tier in tiers[: case.tier + 1]:
         for person, addresses in await targets(unit, tier, case, unit.now):
             people.setdefault(person.id, (person, addresses))
-    told = list(people.values()) or await _everybody(unit, case)
+    told = list(people.values()) or await everybody(unit, case)
     return drafts("opened", case, told, unit.now)
 
 
-async def _everybody(unit: Unit, case: Escalation) -> list[Target]:
+async def everybody(unit: Unit, case: Escalation) -> list[Target]:
+    """Return all who may decide a case, on duty or not."""
     owner = await owner_of(unit, case)
     people = [one for one in await unit.people() if one.addresses and may_decide(one, case, owner=owner)]
     return [(one, chosen(one, case.urgency)) for one in people]
@@ -183,14 +184,14 @@ async def owner_of(reader: Reader, case: Escalation) -> str | None:
 async def at_deadline(unit: Unit, case: Escalation, policy: LoadedPolicy) -> Change:
     """Return what becomes of a case whose deadline has passed: another tier and time for it, or its end.
 
-    At the end, everybody who was told of the case is told that it is over.
+    At the end, whoever was told of the case hears that it is over, as at every end (`store/outbox.py`).
     """
     tiers = policy.policy.queue_named(case.queue).tiers
     reached = None
     if case.on_deadline == "next_tier":
         reached = await _reach(unit, case, tiers, case.tier + 1)
     if reached is None:
-        return replace(expired(case, now=unit.now), alerts=await _last_alerts(unit, case))
+        return expired(case, now=unit.now)
     return _escalation(unit, case, reached, deadline_at=unit.now + await _approve_within(unit, case))
 
 
@@ -198,14 +199,6 @@ async def _approve_within(unit: Unit, case: Escalation) -> timedelta:
     """Return the time that people had at first, as the case's first event states it."""
     events = await unit.events_of_case(case.id)
     return from_text(orjson.loads(events[0][1])["data"]["deadline_at"]) - case.opened_at
-
-
-async def _last_alerts(unit: Unit, case: Escalation) -> tuple[AlertDraft, ...]:
-    """Return one alert to each address that heard of a case, or that was to, where none did."""
-    rows = await unit.alerts_of_case(case.id)
-    told = [alert for alert, state in rows if state == "sent" or alert.attempts > 0]
-    meant = dict.fromkeys((one.person_id, one.address) for one in told or [alert for alert, _ in rows])
-    return tuple(AlertDraft("expired", who, where, case.urgency, unit.now) for who, where in meant)
 
 
 def drafts(

@@ -13,9 +13,11 @@ import orjson
 from signoff.desk.answer import Answer, tell
 from signoff.desk.attention import Attention, attention
 from signoff.desk.desk import Desk
+from signoff.desk.heartbeat import silence
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
 from signoff.desk.wait import own_case
+from signoff.domain.alert import Alert, AlertKind, Attempt, Silence
 from signoff.domain.canonical import digest
 from signoff.domain.decision import Choice, Decision
 from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
@@ -49,6 +51,20 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertView:
+    """One alert of a case: to whom, over which kind of channel, and how it went. Never the address."""
+
+    id: str
+    person_name: str
+    kind: AlertKind
+    channel: str
+    state: str
+    """waiting, digested, sent, failed or dropped."""
+    due_at: datetime
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case as one person may see it."""
 
@@ -77,8 +93,8 @@ class CaseView:
     """Until then this person can take their decision back."""
     attention: Attention
     """Who has the case in hand, and what this person may do about that."""
-    alerts: tuple[tuple[str, str], ...]
-    """Who was or will be told: name, and waiting, sent, failed or dropped."""
+    alerts: tuple[AlertView, ...]
+    """Who was or will be told, in order."""
     view_digest: str
     """Over everything here that a decision rests on; a decision on another view is refused as stale."""
     now: datetime
@@ -108,6 +124,8 @@ class Inbox:
     """Newest first."""
     failed_alerts: int
     """Alerts of open cases that were given up."""
+    silence: Silence | None
+    """Alerts that are due and that nobody sends."""
     policy_problem: str | None
     """Why the policy file as it is now is not in force."""
     now: datetime
@@ -196,7 +214,7 @@ async def view_of(
         step_up=step_up,
         undo_until=_undo_until(case, sign_in, now),
         attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
-        alerts=tuple((names.get(one.person_id, one.person_id), state) for one, state in alerts),
+        alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(
             {
                 "case": case.id,
@@ -225,6 +243,7 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
         agents = {one.id: one.name for one in await reader.agents()}
         people = {one.id: one.name for one in await reader.people()}
         failed = await reader.count_failed_alerts()
+        silent = await silence(desk, reader)
     desk.policy.current()  # so that `problem` speaks of the file as it is now
 
     def lines(cases: list[Escalation]) -> tuple[CaseLine, ...]:
@@ -240,7 +259,7 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
             if may_see_case(sign_in, case.id, case.queue)
         )
 
-    return Inbox(lines(pending), lines(ended), failed, desk.policy.problem, now)
+    return Inbox(lines(pending), lines(ended), failed, silent, desk.policy.problem, now)
 
 
 async def _pending_for(reader: Reader, sign_in: SignIn) -> list[Escalation]:
@@ -300,6 +319,18 @@ def _obstacle(
     except SignoffError as error:
         return error.message, None
     return None, None
+
+
+async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, str]) -> AlertView:
+    return AlertView(
+        id=one.id,
+        person_name=names.get(one.person_id, one.person_id),
+        kind=one.kind,
+        channel=one.address.partition(":")[0],
+        state=state,
+        due_at=one.due_at,
+        attempts=tuple(await reader.attempts_of_alert(one.id)),
+    )
 
 
 def _undo_until(case: Escalation, sign_in: SignIn, now: datetime) -> datetime | None:

@@ -148,6 +148,23 @@ def _addresses(unit: Unit, given: Iterable[str], *, held: Iterable[Address]) -> 
     return tuple(Address(known.get(one) or unit.new_id("adr"), *one) for one in wanted)
 
 
+async def set_follow_up(desk: Desk, name: str, *, on: bool) -> Person:
+    """Say whether a person hears who decided the cases that they were alerted to.
+
+    Raises:
+        NotFound: Nobody has that name.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> None:
+        await unit.set_follow_up(person.id, on=on)
+        data = {"person": person.id, "on": on}
+        await unit.record(Draft("person.follow_up_changed", unit.now, SYSTEM, data))
+
+    await desk.store.write(move)
+    return replace(person, follow_up=on)
+
+
 async def add_agent(desk: Desk, name: str, *, owner: str | None) -> tuple[Agent, str]:
     """Add an agent and return it with its key, which nobody can read again.
 

@@ -11,6 +11,7 @@ from signoff.desk.check import check_not_paused
 from signoff.desk.desk import Desk
 from signoff.desk.escalate import first_alerts, take_up
 from signoff.desk.history import windows
+from signoff.desk.limits import check_open_cases, check_rate
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
 from signoff.desk.record import record_request, take_up_check
@@ -59,6 +60,7 @@ async def request_approval(
         LimitExceeded: Input over a limit; nothing was stored.
         Conflict: The key was used for something else.
         Forbidden: The agent is paused.
+        RateLimited: The agent asks more than it may; nothing was stored.
         StoreUnavailable: Nothing was stored; or a case that the policy decided could not be signed for, and the same
             idempotency key finds it later.
     """
@@ -83,6 +85,7 @@ async def request_approval(
         first = await first_case(unit, agent, idempotency_key, verb="request", input_digest=input_digest)
         if first is not None:
             return first
+        await check_rate(unit, desk, agent)
         facts = asking.facts(await unit.history.now())
         joined = await take_up_check(unit, asking, facts)
         if policy.needs_history(action.tool):
@@ -98,6 +101,7 @@ async def request_approval(
             urgency=max(verdict.urgency, urgency or "low", key=URGENCIES.index),
         )
         if change.case.is_open:
+            await check_open_cases(unit, desk, agent)
             tiers = policy.policy.queue_named(change.case.queue).tiers
             change = replace(change, alerts=await first_alerts(unit, change.case, tiers))
         change = with_receipt(

@@ -66,6 +66,8 @@ class Person:
     """When they work; a turn in a rotation and a hand-over hold at any hour."""
     preferences: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """By urgency, the labels of the addresses that are alerted; every address for an urgency that is not there."""
+    follow_up: bool = True
+    """Whether they hear who decided a case that they were alerted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ class Agent:
     """The id of the person on whose behalf it runs."""
     created_at: datetime
     paused_at: datetime | None = None
+    max_open: int | None = None
+    """How many of its cases may wait at once; None: as the settings say, 0: any number."""
+    requests_per_minute: int | None = None
+    """How many cases it may open in a minute; None: as the settings say, 0: any number."""
 
     @property
     def actor(self) -> Actor:

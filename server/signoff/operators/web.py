@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
+from signoff.desk.heartbeat import silence
 from signoff.domain.errors import NotFound, SignoffError
 from signoff.operators import case, hand, inbox, links, sign_in
 from signoff.operators.guard import Guard, Site
@@ -105,7 +106,7 @@ async def _healthz(request: Request) -> Response:
 
 
 async def _readyz(door: Door, request: Request) -> Response:
-    """Answer GET /readyz: the store can be read and written and a policy is in force; 503 otherwise."""
+    """Answer GET /readyz: the store can be read and written, a policy is in force, alerts are sent; 503 otherwise."""
     if door.desk.store.read_only is not None:
         return PlainTextResponse(f"not ready: read_only: {door.desk.store.read_only}\n", status_code=503)
 
@@ -115,10 +116,13 @@ async def _readyz(door: Door, request: Request) -> Response:
     try:
         async with door.desk.store.reading() as reader:
             await reader.head()
+            silent = await silence(door.desk, reader)
         await door.desk.store.write(touch)
         door.desk.policy.current()
     except SignoffError as error:
         return PlainTextResponse(f"not ready: {error.code}\n", status_code=503)
+    if silent is not None:
+        return PlainTextResponse("not ready: alerts are due and no worker sends them\n", status_code=503)
     return PlainTextResponse("ready\n")
 
 

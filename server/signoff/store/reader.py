@@ -10,9 +10,9 @@ from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
-from signoff.domain.alert import Alert
+from signoff.domain.alert import Alert, Attempt
 from signoff.domain.asked import Asked
-from signoff.domain.clock import to_text
+from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
 from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
@@ -20,6 +20,7 @@ from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInS
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
 
 PAGE = 500
@@ -35,6 +36,8 @@ class Reader(ErasureReads):
         self._sealing = sealing
         self.windows = Windows(connection, queries)
         """What was asked, and what is counted of it."""
+        self.outbox = OutboxView(connection, queries)
+        """Who sends alerts, and what is wrong with that."""
 
     # The log
 
@@ -181,6 +184,16 @@ class Reader(ErasureReads):
         """Return how many cases wait."""
         return int((await self._q.count_pending(self._connection))["n"])
 
+    async def open_of_agent(self, agent_id: str) -> tuple[int, datetime | None]:
+        """Return how many cases of an agent wait, and when the first of them expires."""
+        row = await self._q.count_open_of_agent(self._connection, agent_id=agent_id)
+        return int(row["n"]), rows.optional_time(row["deadline_at"])
+
+    async def opened_before(self, agent_id: str, newer: int) -> datetime | None:
+        """Return when an agent opened the case before its `newer` newest ones; None if there are no more."""
+        row = await self._q.nth_newest_of_agent(self._connection, agent_id=agent_id, before=newer)
+        return None if row is None else from_text(row["opened_at"])
+
     async def first_answer(self, caller: str, key: str) -> tuple[str, str, str] | None:
         """Return verb, input digest and escalation id that an idempotency key stands for."""
         row = await self._q.first_answer(self._connection, caller=caller, key=key)
@@ -287,6 +300,45 @@ class Reader(ErasureReads):
         """Return the alerts of a case, each with its state: waiting, sent, failed or dropped."""
         found = self._q.alerts_of_case(self._connection, escalation_id=escalation_id)
         return [(rows.alert(row, self._sealing), row["state"]) async for row in found]
+
+    async def alert(self, alert_id: str) -> tuple[Alert, str] | None:
+        """Return an alert and its state; None for any text that is no id."""
+        if not alert_id.isascii():
+            return None
+        row = await self._q.alert(self._connection, id=alert_id)
+        return None if row is None else (rows.alert(row, self._sealing), row["state"])
+
+    async def alerts_lately(self, most: int, *, state: str | None = None) -> list[tuple[Alert, str]]:
+        """Return the newest alerts with their states, newest first."""
+        found = self._q.alerts_lately(self._connection, state=state, most=most)
+        return [(rows.alert(row, self._sealing), row["state"]) async for row in found]
+
+    async def attempts_of_alert(self, alert_id: str) -> list[Attempt]:
+        """Return every try to send an alert, or the digest that it went out with, in order."""
+        found = self._q.attempts_of_alert(self._connection, alert_id=alert_id)
+        return [rows.attempt(row) async for row in found]
+
+    async def dead_letter_told(self, person_id: str, address: str, *, alert_id: str, since: datetime) -> bool:
+        """Say whether a person was told, since an instant, that alerts to an alert's address are given up."""
+        row = await self._q.dead_letter_told(
+            self._connection,
+            person_id=person_id,
+            address=self._sealing.seal(address, person_id),
+            alert_id=alert_id,
+            since=to_text(since),
+        )
+        return row is not None
+
+    async def told_lately(self, kind: str, person_id: str, address: str, since: datetime) -> bool:
+        """Say whether a person was told something of a kind, about no case, at an address since an instant."""
+        row = await self._q.alert_like(
+            self._connection,
+            kind=kind,
+            person_id=person_id,
+            address=self._sealing.seal(address, person_id),
+            since=to_text(since),
+        )
+        return row is not None
 
     async def next_alert_due(self) -> str | None:
         """Return when the outbox next has work, as text."""

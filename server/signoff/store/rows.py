@@ -11,7 +11,7 @@ import orjson
 from signoff.audit.chain import Head
 from signoff.audit.fold import ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.merkle import HASH_BYTES
-from signoff.domain.alert import Alert
+from signoff.domain.alert import Alert, Attempt
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
@@ -282,7 +282,13 @@ def _texts(text: str) -> tuple[str, ...]:
 def agent(row: Row) -> Agent:
     """Read an agent."""
     return Agent(
-        row["id"], row["name"], row["owner"], from_text(row["created_at"]), optional_time(row["paused_at"])
+        row["id"],
+        row["name"],
+        row["owner"],
+        from_text(row["created_at"]),
+        optional_time(row["paused_at"]),
+        row["max_open"],
+        row["requests_per_minute"],
     )
 
 
@@ -298,6 +304,7 @@ def person(row: Row, addresses: Iterable[Address]) -> Person:
         disabled_at=optional_time(row["disabled_at"]),
         hours=_hours(row),
         preferences={urgency: tuple(labels) for urgency, labels in orjson.loads(row["preferences"]).items()},
+        follow_up=bool(row["follow_up"]),
     )
 
 
@@ -373,7 +380,15 @@ def alert(row: Row, sealing: Sealing) -> Alert:
         urgency=cast("Urgency", row["urgency"]),
         due_at=from_text(row["due_at"]),
         attempts=row["attempts"],
+        about=row["about"],
+        digest_id=row["digest_id"],
+        last_error=row["last_error"],
     )
+
+
+def attempt(row: Row) -> Attempt:
+    """Read a try to send an alert."""
+    return Attempt(row["number"], from_text(row["began_at"]), optional_time(row["ended_at"]), row["error"])
 
 
 def link(row: Row, sealing: Sealing) -> Link:

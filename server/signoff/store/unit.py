@@ -22,6 +22,7 @@ from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInS
 from signoff.store import rows
 from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
+from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
 from signoff.store.sealing import NO_KEY, Sealing
 
@@ -58,6 +59,7 @@ class Unit(ErasureWrites, Reader):
         self.now = now
         self.new_id: Callable[[str], str] = lambda prefix: new_id(prefix, now)
         self.history = History(connection, queries, now)
+        self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
 
     @property
     def next_seq(self) -> int:
@@ -115,13 +117,14 @@ class Unit(ErasureWrites, Reader):
             )
         if change.receipt is not None:
             await self._q.add_receipt(self._connection, seq=seq, escalation_id=case.id, token=change.receipt)
-        if change.closes or change.silences:
+        if change.closes or change.silences or change.undoes is not None:
             await self._q.drop_alerts_of_case(
                 self._connection, escalation_id=case.id, done_at=to_text(self.now)
             )
         for alert in change.alerts:
             await self.add_alert(case.id, alert)
         if change.closes:
+            await self.outbox.follow_up(case)
             await self._q.revoke_links_of_case(
                 self._connection, escalation_id=case.id, revoked_at=to_text(self.now)
             )
@@ -212,6 +215,15 @@ class Unit(ErasureWrites, Reader):
         )
         return row is not None
 
+    async def set_agent_limits(self, agent: Agent) -> None:
+        """Give an agent limits of its own, or none."""
+        await self._q.set_agent_limits(
+            self._connection,
+            id=agent.id,
+            max_open=agent.max_open,
+            requests_per_minute=agent.requests_per_minute,
+        )
+
     async def set_agent_key(self, agent_id: str, key_hash: bytes | None) -> None:
         """Give an agent another key, or none."""
         await self._q.set_agent_key(self._connection, id=agent_id, key_hash=key_hash)
@@ -268,6 +280,10 @@ class Unit(ErasureWrites, Reader):
             roles=rows.to_json(sorted(person.roles)),
             queues=rows.to_json(sorted(person.queues)),
         )
+
+    async def set_follow_up(self, person_id: str, *, on: bool) -> None:
+        """Say whether a person hears how cases ended that they were alerted to."""
+        await self._q.set_follow_up(self._connection, id=person_id, follow_up=int(on))
 
     async def pause_agent(self, agent_id: str) -> bool:
         """Pause an agent; False if it is paused."""
@@ -413,9 +429,9 @@ class Unit(ErasureWrites, Reader):
 
     # The outbox
 
-    async def add_alert(self, escalation_id: str, alert: AlertDraft) -> None:
-        """Put an alert into the outbox."""
-        await self._q.add_alert(
+    async def add_alert(self, escalation_id: str | None, alert: AlertDraft) -> bool:
+        """Put an alert into the outbox; False if the same one waits there already."""
+        row = await self._q.add_alert(
             self._connection,
             id=self.new_id("alr"),
             kind=alert.kind,
@@ -425,12 +441,27 @@ class Unit(ErasureWrites, Reader):
             urgency=alert.urgency,
             urgency_rank=rows.urgency_rank(alert.urgency),
             due_at=to_text(alert.due_at),
+            about=alert.about,
         )
+        return row is not None
 
-    async def lease_alerts(self, owner: str, *, until: datetime, most: int) -> list[Alert]:
-        """Take alerts that are due, most urgent first; each comes with its attempt counted."""
+    async def lease_alerts(
+        self, owner: str, *, until: datetime, most: int, per_address: int, of_cases: bool
+    ) -> list[Alert]:
+        """Take alerts that are due, most urgent first; each comes with its attempt counted.
+
+        Args:
+            per_address: How many may be on their way to one address at a time.
+            of_cases: Alerts of cases, or those that are about none.
+        """
         found = self._q.lease_alerts(
-            self._connection, now=to_text(self.now), until=to_text(until), owner=owner, most=most
+            self._connection,
+            now=to_text(self.now),
+            until=to_text(until),
+            owner=owner,
+            most=most,
+            per_address=per_address,
+            of_cases=int(of_cases),
         )
         taken = [rows.alert(row, self._sealing) async for row in found]
         # RETURNING has no order of its own (sqlite.org/lang_returning.html §3).

@@ -135,3 +135,11 @@ SELECT r.token FROM escalation e JOIN receipt r ON r.seq = e.opened_seq WHERE e.
 -- name: last_seq_of_case(escalation_id)^
 -- The number of a case's last event.
 SELECT MAX(seq) AS seq FROM audit_event WHERE escalation_id = :escalation_id;
+
+-- name: count_open_of_agent(agent_id)^
+-- How many cases of an agent wait, and when the first of them expires.
+SELECT COUNT(*) AS n, MIN(deadline_at) AS deadline_at FROM escalation WHERE status = 'pending' AND agent_id = :agent_id;
+
+-- name: nth_newest_of_agent(agent_id, before)^
+-- When an agent opened its newest case but some.
+SELECT opened_at FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT 1 OFFSET :before;

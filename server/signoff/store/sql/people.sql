@@ -134,3 +134,11 @@ UPDATE agent SET paused_at = NULL WHERE id = :id AND paused_at IS NOT NULL RETUR
 -- name: change_person(id, roles, queues)!
 -- Give a person other roles and queues.
 UPDATE person SET roles = :roles, queues = :queues WHERE id = :id;
+
+-- name: set_follow_up(id, follow_up)!
+-- Say whether a person hears how cases ended that they were alerted to.
+UPDATE person SET follow_up = :follow_up WHERE id = :id;
+
+-- name: set_agent_limits(id, max_open, requests_per_minute)!
+-- Give an agent limits of its own; null: those of the settings.
+UPDATE agent SET max_open = :max_open, requests_per_minute = :requests_per_minute WHERE id = :id;
