@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.routing import Route
 from tests.conftest import Cast
 from tests.operators.conftest import SignedIn, Visitor, ask, text_of
@@ -26,7 +27,7 @@ from signoff.desk.look import inbox, look
 from signoff.desk.people import add_agent, add_person
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Role, SignIn
-from signoff.operators import web
+from signoff.operators.web import build_pages
 
 POLICY = """\
 version: 1
@@ -281,14 +282,13 @@ async def test_the_table_holds_every_verb_that_a_case_page_has(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     routes: list[Route] = []
-    real = web.Starlette
 
-    def noted(**given: Any) -> Any:
+    def noted(**given: Any) -> Starlette:
         routes.extend(given["routes"])
-        return real(**given)
+        return Starlette(**given)
 
-    monkeypatch.setattr(web, "Starlette", noted)
-    web.build_pages(desk)
+    monkeypatch.setattr("signoff.operators.web.Starlette", noted)
+    build_pages(desk)
 
     assert {one.path for one in routes if one.path.startswith("/cases/")} == {
         path for path, _, _ in VERBS.values()
