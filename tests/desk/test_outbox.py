@@ -76,11 +76,11 @@ async def test_500_requests_in_a_minute_become_a_digest_and_an_urgent_case_of_an
     digests = [one.about for one in told if isinstance(one, Notice)]
     assert len(told) <= 5 + 1 + 3
     assert sum(one.waiting for one in digests if isinstance(one, Digest)) == 500 - 5
-    for one in digests:
-        assert isinstance(one, Digest)
-        assert one.agents == (("Ada", one.waiting),)
-        assert {(case.tool, case.urgency) for case in one.cases} == {("tidy_up", "normal")}
-        assert len(one.cases) == min(one.waiting, 10)
+    for digest in digests:
+        assert isinstance(digest, Digest)
+        assert digest.agents == (("Ada", digest.waiting),)
+        assert {(case.tool, case.urgency) for case in digest.cases} == {("tidy_up", "normal")}
+        assert len(digest.cases) == min(digest.waiting, 10)
     assert await kinds(desk) == {("opened", "sent"): 501, ("digest", "sent"): len(digests)}
     async with desk.store.reading() as reader:
         events = [event async for page in reader.events() for _, event in page]
