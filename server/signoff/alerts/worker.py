@@ -23,7 +23,6 @@ log = logging.getLogger("signoff.alerts")
 AT_ONCE = 48  # no more are leased than can be sent at once, so that no lease runs out in a queue
 LOOK_EVERY_S = 0.5  # how late an alert that another process put into the outbox may be noticed
 PAUSE_AFTER_ERROR_S = 5.0
-BEAT_EVERY_S = 15.0  # a quarter of the time after which a worker counts as silent
 
 
 async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
@@ -32,13 +31,16 @@ async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
     Args:
         owner: Names this worker among all processes; leases are held under it.
     """
-    free, beat_at = anyio.Semaphore(AT_ONCE), -BEAT_EVERY_S
+    free = anyio.Semaphore(AT_ONCE)
+    # Four times within the time after which it would count as silent.
+    beat_every_s = desk.settings.silent_after.total_seconds() / 4
+    beat_at = anyio.current_time() - beat_every_s
     async with anyio.create_task_group() as sending:
         while True:
             try:
                 errands = await take_due(desk, owner=owner, most=free.value)
                 # After looking, so that a worker that cannot look is not seen at work.
-                if anyio.current_time() - beat_at >= BEAT_EVERY_S:
+                if anyio.current_time() - beat_at >= beat_every_s:
                     await beat(desk, owner)
                     beat_at = anyio.current_time()
             except SignoffError as error:

@@ -41,7 +41,6 @@ log = logging.getLogger("signoff")
 EXPIRE_EVERY_S = 1.0
 ESCALATE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
-WATCH_ALERTS_EVERY_S = 20.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 LOOK_AT_ANCHORS_EVERY_S = 5.0
@@ -163,9 +162,13 @@ async def _watch_own_worker(desk: Desk, channels: Channels) -> None:
     await _repeat(
         desk,
         "Alerts",
-        WATCH_ALERTS_EVERY_S,
+        _watch_every_s(desk),
         lambda: stand_in(desk, channels, owner=f"stand-in {os.getpid()}"),
     )
+
+
+def _watch_every_s(desk: Desk) -> float:
+    return desk.settings.silent_after.total_seconds() / 3
 
 
 async def stand_in(desk: Desk, channels: Channels, *, owner: str) -> int:
@@ -258,7 +261,7 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
         while True:
             await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
             try:
-                if anyio.current_time() - watched_at >= WATCH_ALERTS_EVERY_S:
+                if anyio.current_time() - watched_at >= _watch_every_s(desk):
                     watched_at = anyio.current_time()
                     silent_before = await _watch_host(
                         desk, config, terminal=terminal, silent_before=silent_before
