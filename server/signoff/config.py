@@ -5,6 +5,7 @@
     keys/           private keys, 0700 and 0600 (`audit/keys.py`)
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
+    templates/      words of alerts that replace the built-in ones (`alerts/wording.py`); need not exist
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,6 +64,12 @@ def _host(text: str) -> str:
     return text
 
 
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", text):
+        raise ValueError("write mailto:admin@example.com, or an https:// address")
+    return text
+
+
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=LONGEST))]
 
 
@@ -95,6 +103,11 @@ class AlertSettings(_Strict):
         30,
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
+    )
+    contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        None,
+        description="Where the makers of browsers may reach whoever runs this server, if its push messages make trouble:\n"
+        "mailto:… or https://…. The address of the pages where it is null.",
     )
 
 
@@ -182,6 +195,11 @@ class Home:
         return self.path / "keys"
 
     @property
+    def alert_templates(self) -> Path:
+        """Return the directory of templates that replace the words of alerts."""
+        return self.path / "templates" / "alerts"
+
+    @property
     def database(self) -> Path:
         """Return the database's file."""
         return self.path / "data" / "signoff.db"
@@ -215,6 +233,14 @@ class Config:
         if self.settings.base_url is not None:
             return self.settings.base_url
         return f"http://{_reachable(self.settings.host)}:{self.settings.port}"
+
+    @property
+    def contact(self) -> str:
+        """Return where a push service may reach whoever runs this server (RFC 8292 §2.1)."""
+        given = self.settings.alerts.contact
+        if given is None and self.base_url.startswith("https:"):
+            return self.base_url
+        return given or f"mailto:signoff@{urlsplit(self.base_url).hostname}"
 
     @property
     def hosts(self) -> tuple[str, ...]:

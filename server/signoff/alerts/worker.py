@@ -60,7 +60,7 @@ async def deliver(desk: Desk, channels: Channels, errand: Errand, *, owner: str)
     """Send one alert and record the result; what goes wrong here ends with the lease, and another try."""
     alert = errand.alert
     try:
-        delivery = await channels.send(alert.address, alert_message(errand))
+        delivery = await channels.send(alert.address, alert_message(errand, channels.wording))
         await record(desk, owner, errand, delivery)
     except SignoffError as error:
         log.warning("How alert %s went could not be recorded: %s", alert.id, error.message)

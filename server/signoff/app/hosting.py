@@ -69,11 +69,11 @@ async def host(
 ) -> None:
     """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
     # None of these is needed by a `signoff mcp` that never hosts.
-    from signoff.alerts.channels import Channels
     from signoff.alerts.worker import run_alerts
+    from signoff.app.alerting import make_channels
     from signoff.app.http import build_doors, serve_http
 
-    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    channels = make_channels(config, desk.clock, terminal=terminal)
     async with anyio.create_task_group() as workers:
         workers.start_soon(_repeat, "Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk))
         workers.start_soon(
@@ -82,7 +82,7 @@ async def host(
         told: list[str] = []
         workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
         await serve_http(
-            build_doors(desk, config),
+            build_doors(desk, config, channels),
             config,
             listening=listening,
             # Links are sent only when somebody answers them.

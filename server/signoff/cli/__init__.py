@@ -23,6 +23,7 @@ signoff = Commands(
         "mcp": "signoff.cli.serve",
         "people": "signoff.cli.people",
         "agents": "signoff.cli.people",
+        "alerts": "signoff.cli.alerts",
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
         "keys": "signoff.cli.keys",

@@ -13,6 +13,7 @@ from signoff.cli.commands import Failure, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import Desk
 
 _MARKS = {True: ("ok", "green"), False: ("!!", "red")}
 
@@ -72,11 +73,25 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
                 )
             )
         made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
+        made += await _alerts(desk, config)
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
         made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
         made += [(True, text) for text in await history_told(desk)]
+    return made
+
+
+async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
+    from signoff.alerts.wording import Wording
+    from signoff.desk.addresses import health_of_addresses
+
+    found = await health_of_addresses(desk)
+    failing = sum(one.health.state == "failing" for one in found)
+    told = f"{failing} of {len(found)} addresses did not take the last alert: signoff alerts health"
+    made = [(not failing, told if failing else f"{len(found)} addresses for alerts, none failing")]
+    problems = Wording(config.home.alert_templates).problems()
+    made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
     return made
 
 

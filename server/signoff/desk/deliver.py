@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import orjson
 
+from signoff.desk.addresses import note_delivery
 from signoff.desk.checkpoints import footer, publish_checkpoint
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
@@ -24,6 +25,8 @@ from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.people import Person, SignIn, may_see_case
 from signoff.domain.policy import Queue
+from signoff.domain.verdict import Urgency
+from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
 MOST_TRIES = 10
@@ -32,19 +35,57 @@ LONGEST_DELAY_S = 15 * 60
 
 
 @dataclass(frozen=True, slots=True)
+class InBrief:
+    """One case of a digest."""
+
+    tool: str
+    agent_name: str
+    urgency: Urgency
+    seconds_left: int
+    page_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What a dead letter tells of: an alert that nobody will get any more."""
+
+    person_name: str
+    channel: str
+    """Its kind, such as `mailto`; not the address."""
+    why: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
-    """One alert on its way, with all that a message may say. Holds a secret: the link."""
+    """One alert on its way, with all that a message may say. Holds a secret: the link.
+
+    What only some kinds of alerts tell stands at the end; `alerts/facts.py` says which kind reads what.
+    """
 
     alert: Alert
     person: Person
     case: Escalation
     link_url: str
+    """A magic link, where there is something to decide; else where to read about it, without a token."""
     why: str
     """Title of the first trigger that fired; the policy's words, not the agent's."""
     agent_name: str
     seconds_left: int
     footer: str
     """`audit 137 eH22nAG2`: the newest checkpoint, so that every reader holds an anchor of the log."""
+    page_url: str = ""
+    """The page of the case, or the inbox, without a token: it opens for people who are signed in."""
+    by: tuple[str, ...] = ()
+    """Names: who decided, or who handed the case over."""
+    cases: tuple[InBrief, ...] = ()
+    """The cases of a digest, most urgent first."""
+    count: int = 0
+    """How many cases a digest stands for, if more than it lists."""
+    undelivered: Undelivered | None = None
+    """What a dead letter tells of."""
+    silent_s: int = 0
+    """For how long nobody has sent alerts, in a heartbeat."""
 
 
 async def alerts_for(unit: Unit, case: Escalation, queue: Queue) -> tuple[AlertDraft, ...]:
@@ -114,10 +155,11 @@ async def lease(desk: Desk, owner: str, *, most: int = 10) -> list[Errand]:
                     person=person,
                     case=case,
                     link_url=await issue_case_link(unit, desk, case, person, alert.address),
-                    why=await _why(unit, case),
+                    why=await why_of(unit, case),
                     agent_name=agent.name if agent else case.agent_id,
                     seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
                     footer=await footer(unit),
+                    page_url=f"{desk.settings.base_url}/cases/{case.id}",
                 )
             )
         return made
@@ -135,6 +177,7 @@ async def record(desk: Desk, owner: str, errand: Errand, delivery: Delivery) -> 
     data = {"alert": alert.id, "person": alert.person_id, "channel": channel, "attempt": alert.attempts}
 
     async def move(unit: Unit) -> None:
+        await note_delivery(unit, alert.person_id, alert.address, delivery)
         if isinstance(delivery, Sent):
             if await unit.finish_alert(alert.id, owner, state="sent", error=None):
                 await unit.record(Draft("alert.sent", unit.now, SYSTEM, data, alert.escalation_id))
@@ -167,7 +210,8 @@ async def is_due(desk: Desk) -> bool:
         return due_at is not None and from_text(due_at) <= await moment(desk, reader)
 
 
-async def _why(unit: Unit, case: Escalation) -> str:
-    document = await unit.document(case.id)
+async def why_of(reader: Reader, case: Escalation) -> str:
+    """Return the title of the first trigger that fired; the policy's words."""
+    document = await reader.document(case.id)
     fired = orjson.loads(document)["verdict"]["fired"] if document else []
     return fired[0]["title"] if fired else "The policy asks for a person"

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from hashlib import sha256
+from typing import Literal, get_args
 
 from signoff.domain.verdict import Urgency
 
-AlertKind = Literal["opened", "fresh_link"]
+AlertKind = Literal[
+    "opened",
+    "fresh_link",
+    "escalated",
+    "repeated",
+    "handed_over",
+    "decided",
+    "expired",
+    "digest",
+    "dead_letter",
+    "test",
+    "heartbeat",
+]
+ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+WAITING: frozenset[AlertKind] = frozenset({"opened", "fresh_link", "escalated", "repeated", "handed_over"})
+"""Kinds that bring a magic link for a decision."""
 TERMINAL = "terminal:"
 """The address of the terminal that runs the server; the only one that needs no configuration."""
 
@@ -53,6 +69,32 @@ class Failed:
 
     why: str
     permanent: bool = False
+    gone: bool = False
+    """The address does not exist any more: a browser took its subscription back."""
 
 
 Delivery = Sent | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How sending to one address went of late."""
+
+    last_sent_at: datetime | None = None
+    last_failed_at: datetime | None = None
+    last_error: str = ""
+    """Why it failed last; holds no address."""
+    failures: int = 0
+    """Tries that failed since the last success."""
+
+    @property
+    def state(self) -> Literal["unknown", "good", "failing"]:
+        """Say whether alerts arrive there."""
+        if self.failures:
+            return "failing"
+        return "good" if self.last_sent_at is not None else "unknown"
+
+
+def address_id(person_id: str, address: str) -> str:
+    """Return what the health of an address is kept under."""
+    return sha256(f"{person_id}\n{address}".encode("utf-8", "replace")).hexdigest()[:32]

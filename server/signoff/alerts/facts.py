@@ -1,0 +1,232 @@
+"""What an alert may tell, as the words that templates are made of. Arguments, notes and secrets are not among them.
+
+Whatever an agent, a customer or a person named is quoted here (`quote.py`), once, so that no template can forget it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from signoff.alerts.quote import quoted, time_left
+from signoff.desk.deliver import Errand, InBrief
+from signoff.domain.alert import WAITING, AlertKind
+from signoff.domain.verdict import Urgency
+
+MAX_TOOL_CHARS = 80
+MAX_NAME_CHARS = 60
+MAX_WHY_CHARS = 200
+MAX_CASES = 10  # of a digest; more are counted
+
+VARIABLES: Mapping[str, str] = {
+    "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, decided, expired, digest, dead_letter, test or heartbeat",
+    "waiting": "true where the case waits for this person's decision",
+    "urgency": "low, normal, high or critical",
+    "headline": "what happened, in a few words",
+    "opening": "what happened, in a sentence or two",
+    "call": "what stands before the link",
+    "tool": "the tool that the agent wants to use; empty for test, digest and heartbeat",
+    "agent": "the agent's name",
+    "why": "title of the first trigger that fired",
+    "queue": "the case's queue",
+    "tier": "the case's tier, from 1",
+    "time_left": "how long there is to decide, such as 30 min",
+    "person": "the name of whoever gets the alert",
+    "by": "who decided, or who handed the case over",
+    "status": "how a decided case ended: approved, approved with changes, rejected, withdrawn by the agent or expired",
+    "count": "how many cases a digest tells of",
+    "cases": "up to ten of them, each with tool, agent, urgency, time_left and link",
+    "failed": "of a dead letter: person, channel, why and tries",
+    "link": "where to go; not in titles, sms and push, which get it at the end",
+    "id": "the alert's id, the same at every try",
+    "footer": "size and root of the audit log, such as audit 137 eH22nAG2",
+}
+"""Every variable of the templates, and what it holds."""
+
+_NO_CASE = frozenset({"digest", "test", "heartbeat"})
+_OF_A_CASE = ("tool", "agent", "why", "queue", "time_left")
+
+_STATUS = {
+    "approved": "approved",
+    "modified": "approved with changes",
+    "rejected": "rejected",
+    "cancelled": "withdrawn by the agent",
+    "expired": "expired",
+}
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "opened": ("{tool} waits for you, {time_left} left", "{agent} asks for a decision."),
+    "fresh_link": (
+        "your fresh link for {tool}",
+        "You asked for a fresh link. It replaces the one before.",
+    ),
+    "escalated": (
+        "{tool} was not answered, {time_left} left",
+        "{agent} asks for a decision, and those who were told before you have not answered in time.",
+    ),
+    "repeated": (
+        "{tool} still waits for you, {time_left} left",
+        "{agent} asked for a decision, and nobody has decided yet. You were told before.",
+    ),
+    "handed_over": ("{tool} was handed to you, {time_left} left", "{by} handed this case of {agent} to you."),
+    "decided": (
+        "{tool}: {status}",
+        "You were told that this case waits. It does not any more: {status}{by_whom}. There is nothing left to do.",
+    ),
+    "expired": (
+        "{tool} expired, nobody decided",
+        "Nobody decided in time. {agent} was told to stop: a case that expired is never an approval.",
+    ),
+    "digest": (
+        "{count} cases wait for you",
+        "Many cases came in within a short time, so you are told of them together.",
+    ),
+    "dead_letter": (
+        "an alert to {failed_person} was given up",
+        "An alert about {tool} did not reach {failed_person} after {failed_tries} tries by {failed_channel}:"
+        " {failed_why}. Somebody who should know of the case may not.",
+    ),
+    "test": (
+        "a test, nothing to decide",
+        "This is how an alert reaches you here. Nobody waits for an answer.",
+    ),
+    "heartbeat": (
+        "nobody has sent alerts for {silent}",
+        "The process that sends alerts has been silent for {silent}. Cases may wait without anybody knowing."
+        " Look at the server: signoff doctor.",
+    ),
+}
+_CALLS: Mapping[str, str] = {
+    "digest": "Your inbox, once you are signed in:",
+    "decided": "To look it up, once you are signed in:",
+    "expired": "To look it up, once you are signed in:",
+    "dead_letter": "The case, once you are signed in:",
+    "test": "Your inbox, once you are signed in:",
+    "heartbeat": "Your inbox, once you are signed in:",
+}
+_DECIDE = "Decide here. The link is yours alone and opens once:"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One alert, as words."""
+
+    kind: AlertKind
+    values: Mapping[str, Any]
+    """By the names of `VARIABLES`."""
+    link: str
+    page: str
+    """Where somebody who is signed in goes; holds no token."""
+
+
+def facts_of(errand: Errand) -> Facts:
+    """Return what an alert may tell."""
+    alert, case = errand.alert, errand.case
+    failed = errand.undelivered
+    return made_facts(
+        alert.kind,
+        urgency=alert.urgency,
+        link=errand.link_url,
+        page=errand.page_url or errand.link_url.partition("#")[0],
+        id=alert.id,
+        footer=errand.footer,
+        person=quoted(errand.person.name, MAX_NAME_CHARS),
+        tool=quoted(case.tool, MAX_TOOL_CHARS),
+        agent=quoted(errand.agent_name, MAX_NAME_CHARS),
+        why=quoted(errand.why, MAX_WHY_CHARS),
+        queue=quoted(case.queue, MAX_NAME_CHARS),
+        tier=case.tier + 1,
+        time_left=time_left(errand.seconds_left),
+        by=", ".join(quoted(one, MAX_NAME_CHARS) for one in errand.by),
+        status=_STATUS.get(case.status, "open"),
+        count=max(errand.count, len(errand.cases)),
+        cases=tuple(map(_in_brief, errand.cases[:MAX_CASES])),
+        failed={
+            "person": quoted(failed.person_name, MAX_NAME_CHARS),
+            "channel": quoted(failed.channel, MAX_NAME_CHARS),
+            "why": quoted(failed.why, MAX_WHY_CHARS),
+            "tries": failed.tries,
+        }
+        if failed is not None
+        else {},
+        silent=time_left(errand.silent_s),
+    )
+
+
+def made_facts(
+    kind: AlertKind,
+    *,
+    urgency: Urgency,
+    link: str,
+    page: str,
+    id: str,
+    footer: str,
+    person: str,
+    **more: Any,
+) -> Facts:
+    """Return facts whose words are quoted already; those that are not given are empty."""
+    values: dict[str, Any] = dict.fromkeys(VARIABLES, "") | {"cases": (), "count": 0, "tier": 1}
+    failed = more.get("failed") or {"person": "", "channel": "", "why": "", "tries": 0}
+    values |= {"kind": kind, "waiting": kind in WAITING, "urgency": urgency, "person": person, "id": id}
+    values |= {"footer": footer, "failed": failed}
+    values |= {name: value for name, value in more.items() if name in VARIABLES and name != "failed"}
+    if kind in _NO_CASE:
+        values |= dict.fromkeys(_OF_A_CASE, "")
+    if kind != "digest":
+        values["cases"] = ()
+    # Kinds are worded with `format_map` on our own sentences; what is put in is never itself a format.
+    told = {
+        **values,
+        "by_whom": f" by {values['by']}" if values["by"] else "",
+        "by": values["by"] or "Somebody",
+        "silent": more.get("silent", ""),
+        **{f"failed_{name}": value for name, value in failed.items()},
+    }
+    headline, opening = _WORDS[kind]
+    values |= {"headline": headline.format_map(told), "opening": opening.format_map(told)}
+    values["call"] = _CALLS.get(kind, _DECIDE)
+    return Facts(kind, values, link, page)
+
+
+def _in_brief(case: InBrief) -> dict[str, str]:
+    return {
+        "tool": quoted(case.tool, MAX_TOOL_CHARS),
+        "agent": quoted(case.agent_name, MAX_NAME_CHARS),
+        "urgency": case.urgency,
+        "time_left": time_left(case.seconds_left),
+        "link": case.page_url,
+    }
+
+
+def sample(kind: AlertKind) -> Facts:
+    """Return made-up facts of a kind, with every variable filled: what templates are checked with."""
+    return made_facts(
+        kind,
+        urgency="high",
+        link="https://signoff.example.com/d/lnk_01k9zr6m2t8vq4x7c3b5n1w0ye#Zm9yIHRlbXBsYXRlcyBvbmx5LCBub3RoaW5nIG9wZW5z",
+        page="https://signoff.example.com/cases/esc_01k9zr6m2t8vq4x7c3b5n1w0ye",
+        id="alr_01k9zr6m2t8vq4x7c3b5n1w0ye",
+        footer="audit 137 eH22nAG2",
+        person="Omar",
+        tool="wire_transfer",
+        agent="billing-bot",
+        why="Wire above 10,000 <EUR> & more",
+        queue="payments",
+        tier=1,
+        time_left="29 min",
+        by="Sofia",
+        status="approved",
+        count=12,
+        cases=(
+            {
+                "tool": "wire_transfer",
+                "agent": "billing-bot",
+                "urgency": "high",
+                "time_left": "29 min",
+                "link": "https://signoff.example.com/cases/esc_01k9zr6m2t8vq4x7c3b5n1w0ye",
+            },
+        )
+        * 3,
+        failed={"person": "Omar", "channel": "mailtos", "why": "no answer within 30 s", "tries": 10},
+        silent="3 min",
+    )
