@@ -40,7 +40,9 @@ REFUSED = [
     "forms://host",
     "apprise://host/token",
     "apprises://host/token",
-    "mqtt://host/topic",
+    "mqtt://host/topic?retain=yes",
+    "mqtts://host/topic?client_id=signoff",
+    "mailto://[::1",
     "https://discord.com/api/webhooks/1/2",
     "ntfy://topic?redirect=yes",
     "ntfy://topic?Redirect=yes",
@@ -93,6 +95,7 @@ def test_an_address_that_is_no_plain_single_target_is_refused(address: str) -> N
         "slack://TokenA/TokenB/TokenC/Channel",
         "workflows://host:443/workflow/signature",
         "twilio://sid:token@15551234567/15559876543",
+        "mqtts://user:password@mqtt.example.com/signoff/omar?qos=1",
     ],
 )
 def test_an_ordinary_address_is_taken(address: str) -> None:
