@@ -89,7 +89,7 @@ async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
     found = await health_of_addresses(desk)
     failing = sum(one.health.state == "failing" for one in found)
     told = f"{failing} of {len(found)} addresses did not take the last alert: signoff alerts health"
-    made = [(not failing, told if failing else f"{len(found)} addresses for alerts, none failing")]
+    made = [(not failing, told if failing else f"addresses for alerts: {len(found)}, none failing")]
     problems = Wording(config.home.alert_templates).problems()
     made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
     return made
