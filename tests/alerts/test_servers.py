@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Generator
 from dataclasses import replace
 from email.message import Message as Mail
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 import anyio
 import pytest
@@ -34,7 +34,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 HOSTS = (
     "api.telegram.org", "api.twilio.com", "graph.facebook.com", "hooks.slack.com", "discord.com",
-    "api.pushover.net", "chat.googleapis.com", "push.example.com", "localhost",
+    "api.pushover.net", "chat.googleapis.com", "push.example.com", "localhost", "signoff-tests.zulipchat.com",
+    "api.ciscospark.com", "webexapis.com", "api.pushbullet.com", "msgapi.threema.ch", "rest.nexmo.com", "rest.messagebird.com",
+    "us.sms.api.sinch.com", "sns.us-east-1.amazonaws.com",
 )  # fmt: skip
 
 
@@ -297,3 +299,35 @@ async def test_a_title_longer_than_its_service_takes_is_cut_and_not_the_message_
 
     (got,) = endpoint.received
     assert json.loads(got.text)["title"] == "x" * 249 + "…"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "zulip://bot@signoff-tests/" + "a" * 32 + "/alerts",
+        "webex://" + "a" * 80,
+        "pbul://" + "a" * 32,
+        "signals://push.example.com/+15551234567/+15559876543",
+        "threema://*THEMAID@" + "a" * 16 + "/+15559876543",
+        "vonage://AC" + "a" * 8 + ":" + "b" * 16 + "@15551234567/15559876543",
+        "msgbird://" + "a" * 25 + "/15551234567/15559876543",
+        "sinch://" + "a" * 32 + ":" + "b" * 32 + "@15551234567/15559876543",
+        "sns://" + "A" * 20 + "/" + "b" * 40 + "/us-east-1/15559876543",
+    ],
+    ids=lambda address: address.partition(":")[0],
+)
+async def test_a_channel_gets_the_whole_link(endpoint: Endpoint, address: str, message: Message) -> None:
+    assert await sent(address, message) == Sent()
+
+    (got,) = endpoint.received
+    assert LINK in unquote_plus(f"{got.path} {got.text}")
+    assert "github" not in got.text
+
+
+@pytest.mark.parametrize("mode", ["hookshot", "matrix", "slack"])
+async def test_try(endpoint: Endpoint, message: Message, mode: str) -> None:
+    print(
+        await sent(f"matrixs://push.example.com/{'a' * 36}?mode={mode}", message),
+        [(one.method, one.path, one.text) for one in endpoint.received],
+    )
+    assert 0
