@@ -31,10 +31,11 @@ from signoff.alerts.messages import alert_message
 from signoff.alerts.vapid import open_vapid
 from signoff.alerts.webpush import PushSender, payload_of
 from signoff.app.alerting import alerting
-from signoff.desk.addresses import health_of_addresses
+from signoff.desk.addresses import health_of_addresses, record_test
 from signoff.desk.desk import Desk
+from signoff.desk.people import add_person, set_addresses
 from signoff.desk.sign_in import issue_sign_in_link
-from signoff.domain.alert import Sent
+from signoff.domain.alert import Failed, Sent
 from signoff.operators.web import build_pages
 
 pytestmark = pytest.mark.browser
@@ -164,6 +165,34 @@ async def test_a_browser_that_cannot_subscribe_says_what_to_do(
         await page.get_by_role("button", name="Send alerts to this browser").click()
 
         await page.get_by_role("alert").get_by_text("could not subscribe").wait_for()
+
+
+async def test_the_admins_page_fits_a_phone_and_a_desk_and_needs_no_script(
+    desk: Desk, cast: Cast, listening: socket.socket, tmp_path: Path, clock: HandClock, screenshots: Path
+) -> None:
+    await add_person(desk, "Nadia", roles=["admin"], addresses=())
+    await set_addresses(
+        desk, "Sofia", ("mailtos://user:secret@example.com?to=sofia@example.com", "terminal:")
+    )
+    await set_addresses(desk, "Omar", (f"ntfys://push.example.com/{'x' * 40}",))
+    (omars,) = [one for one in await health_of_addresses(desk) if one.person.name == "Omar"]
+    await record_test(desk, cast.sofia.actor, omars, Failed("NotifyNtfy did not take it (failure)"))
+    channels = Channels(io.StringIO())
+    async with pages_of(desk, listening, channels) as context:
+        page = await context.new_page()
+        await enter(desk, page, "Nadia")
+        cookies = await context.cookies()
+        without = await context.browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[union-attr]
+        await without.add_cookies(cookies)  # type: ignore[arg-type]
+        page = await without.new_page()
+        await page.goto(desk.settings.base_url + "/admin/alerts")
+        await page.get_by_role("button", name="Send a test to Sofia, terminal:").click()
+        await page.get_by_text("The channel took the test for Sofia").wait_for()
+        for size in (PHONE, ViewportSize(width=1280, height=800)):
+            await page.set_viewport_size(size)
+            await page.screenshot(path=screenshots / f"admin-alerts-{size['width']}.png", full_page=True)
+            sideways = await page.locator("html").evaluate("one => one.scrollWidth > one.clientWidth")
+            assert not sideways
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

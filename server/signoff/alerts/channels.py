@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 import anyio
 
@@ -102,14 +102,15 @@ def check_address(address: str) -> str:
     schema = found[1]
     if schema not in SCHEMAS:
         raise _refused(f"'{schema}://' is not used for alerts. Known: {', '.join(sorted(SCHEMAS))}")
-    if _SCHEMA.search(address.lower(), found.end()) or "," in unquote(address):
+    decoded = unquote(unquote(address))  # some plugins decode what was decoded before
+    if _SCHEMA.search(address.lower(), found.end()) or "," in decoded:
         raise _refused("one target per address; add the others as addresses of their own")
+    if not decoded.isprintable():
+        raise _refused("write one address without control characters, encoded ones included")
+    # As Apprise reads it, which is not as a browser does: `#` ends nothing, and `;` separates like `&`.
+    given = re.split("[&;]", address.partition("?")[2]) if "?" in address else []
+    names = [unquote(one.partition("=")[0].replace("+", " ")) for one in given]
     allowed = SCHEMAS[schema] | _EVERYWHERE
-    try:
-        query = urlsplit(address).query
-    except ValueError:
-        raise _refused("the host is not a name or an address") from None
-    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     for name in names:
         if name.lower() not in allowed:
             # Header overrides (`+X=`, `-X=`, `:X=`), redirect=, verify=, template= and the like all end here.
@@ -186,6 +187,7 @@ class Channels:
 def _notify(address: str, message: Message) -> Sent | Failed:
     """Send through Apprise; runs in a worker thread."""
     import apprise  # a third of a second, and most homes need only the terminal
+    from apprise.plugins import url_to_dict
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines name hosts and users
     asset = apprise.AppriseAsset(
@@ -204,6 +206,8 @@ def _notify(address: str, message: Message) -> Sent | Failed:
         # hang would hold up all others. The limit is in `Channels.send`.
         service_timeout=0,
     )
+    if not _is_read_as_checked(url_to_dict(address)):
+        return Failed("not an address that is used for alerts", permanent=True)
     service = apprise.Apprise.instantiate(address, asset=asset)
     if service is None:
         return Failed("not a complete address of its kind", permanent=True)
@@ -241,6 +245,14 @@ def _form(schema: str, message: Message) -> tuple[str, str, Literal["text", "htm
     if schema == "slack":
         return message.subject, message.slack or message.body, "text"
     return message.subject, message.body, "text"
+
+
+def _is_read_as_checked(read: Mapping[str, Any] | None) -> bool:
+    """Say whether Apprise found no parameter in an address that `check_address` did not see there."""
+    if read is None:
+        return True  # it finds no address at all, and says so
+    allowed = SCHEMAS.get(read["schema"])
+    return allowed is not None and set(read.get("qsd", ())) <= allowed | _EVERYWHERE
 
 
 def _not_one_plain_target(service: Any) -> str | None:
