@@ -6,17 +6,26 @@ import unicodedata
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests._support.cases import ask
 
-from signoff.alerts.messages import alert_message, quoted, time_left
+from signoff.alerts.messages import Message, alert_message, notice_message, quoted, time_left
 from signoff.alerts.sms import is_gsm
-from signoff.desk.deliver import Errand, InBrief, Undelivered, lease
+from signoff.desk.deliver import Errand, Notice, lease
 from signoff.desk.desk import Desk
 from signoff.domain.action import Action
-from signoff.domain.alert import ALERT_KINDS, WAITING, Alert, AlertKind
+from signoff.domain.alert import (
+    ALERT_KINDS,
+    WAITING,
+    About,
+    Alert,
+    AlertKind,
+    DeadLetter,
+    Digest,
+    InBrief,
+    Silence,
+)
 from signoff.domain.case import Escalation
 from signoff.domain.people import Agent, Person
 from signoff.domain.verdict import Requirement
@@ -150,7 +159,7 @@ HIDDEN = [
 def test_no_hidden_character_and_no_line_break_reaches_a_title_or_an_sms(
     payload: str, kind: AlertKind
 ) -> None:
-    message = alert_message(told(kind, tool=f"refund{payload}payment", agent_name=f"bot{payload}s"))
+    message = worded(told(kind, tool=f"refund{payload}payment", agent_name=f"bot{payload}s"))
 
     for line in (message.subject, message.push, message.short):
         assert payload not in line
@@ -162,7 +171,7 @@ def test_no_hidden_character_and_no_line_break_reaches_a_title_or_an_sms(
         assert all(one in "\n " or unicodedata.category(one)[0] not in "CZ" for one in body)
 
 
-def told(kind: AlertKind, *, tool: str = "wire_transfer", agent_name: str = "Ada", **more: Any) -> Errand:
+def told(kind: AlertKind, *, tool: str = "wire_transfer", agent_name: str = "Ada") -> Errand | Notice:
     """Return an errand of any kind."""
     now = datetime(2026, 11, 23, 20, 31, tzinfo=UTC)
     case = Escalation(
@@ -186,9 +195,19 @@ def told(kind: AlertKind, *, tool: str = "wire_transfer", agent_name: str = "Ada
         approval_valid_for=timedelta(minutes=10),
     )
     person = Person("per_1", "Omar", frozenset({"operator"}), frozenset(), (), now)
+    alert = Alert("alr_01k9zr6m2t8vq4x7c3b5n1w0ye", kind, "esc_1", "per_1", "terminal:", "high", now, 1)
+    brief = (InBrief(tool, agent_name, "high", 1800, f"{BASE}/cases/esc_1"),) * 3
+    about: dict[str, About | None] = {
+        "digest": Digest(500, 2, ((agent_name, 499), ("Bea", 1)), 240, brief),
+        "dead_letter": DeadLetter("alr_1", agent_name, "mailtos", 10, "no answer within 30 s", 2),
+        "heartbeat": Silence(3, now, None),
+        "test": None,
+    }
+    if kind in about:
+        return Notice(alert, person, about[kind], f"{BASE}/", "audit 137 eH22nAG2")
     link = f"{BASE}/d/lnk_01k9zr6m2t8vq4x7c3b5n1w0ye#{'s' * 43}" if kind in WAITING else f"{BASE}/cases/esc_1"
     return Errand(
-        alert=Alert("alr_01k9zr6m2t8vq4x7c3b5n1w0ye", kind, "esc_1", "per_1", "terminal:", "high", now, 1),
+        alert=alert,
         person=person,
         case=case,
         link_url=link,
@@ -198,22 +217,17 @@ def told(kind: AlertKind, *, tool: str = "wire_transfer", agent_name: str = "Ada
         footer="audit 137 eH22nAG2",
         page_url=f"{BASE}/cases/esc_1",
         by=("Sofia",),
-        cases=(InBrief(tool, agent_name, "high", 1800, f"{BASE}/cases/esc_1"),) * 3
-        if kind == "digest"
-        else (),
-        count=500 if kind == "digest" else 0,
-        undelivered=Undelivered("Omar", "mailtos", "no answer within 30 s", 10)
-        if kind == "dead_letter"
-        else None,
-        silent_s=180,
-        **more,
     )
+
+
+def worded(told_: Errand | Notice) -> Message:
+    return alert_message(told_) if isinstance(told_, Errand) else notice_message(told_)
 
 
 @pytest.mark.parametrize("kind", ALERT_KINDS)
 def test_every_kind_is_worded_for_every_channel_with_link_id_and_anchor(kind: AlertKind) -> None:
     errand = told(kind)
-    message = alert_message(errand)
+    message = worded(errand)
 
     for body in (message.body, message.html, message.telegram, message.slack, message.chat):
         assert errand.link_url in body
@@ -238,21 +252,35 @@ def test_every_kind_is_worded_for_every_channel_with_link_id_and_anchor(kind: Al
         ("escalated", ["was not answered", "have not answered in time"]),
         ("repeated", ["still waits for you"]),
         ("handed_over", ["was handed to you", "Sofia handed this case"]),
-        ("digest", ["500 cases wait", "and 497 more"]),
-        ("dead_letter", ["an alert to Omar was given up", "10 tries by mailtos: no answer within 30 s"]),
+        (
+            "digest",
+            [
+                "500 cases wait for you, 2 ended",
+                "Asked by Ada (499), Bea (1).",
+                "The first expires in 4 min.",
+                "and 497 more",
+            ],
+        ),
+        (
+            "dead_letter",
+            ["alerts do not reach Ada", "after 10 tries: no answer within 30 s. So were 2 others"],
+        ),
         ("test", ["a test, nothing to decide"]),
-        ("heartbeat", ["nobody has sent alerts for 3 min"]),
+        (
+            "heartbeat",
+            ["3 alerts wait and nobody sends them", "the first since 2026-11-23 20:31:00 UTC", "seen never"],
+        ),
     ],
 )
 def test_a_kind_says_what_happened(kind: AlertKind, said: list[str]) -> None:
-    message = alert_message(told(kind))
+    message = worded(told(kind))
 
     for part in said:
         assert part in f"{message.subject}\n{message.body}"
 
 
 def test_a_name_made_of_hidden_characters_makes_no_message_too_long_to_be_taken() -> None:
-    message = alert_message(told("opened", tool="\u202e" * 5000, agent_name="\u200b" * 100))
+    message = worded(told("opened", tool="\u202e" * 5000, agent_name="\u200b" * 100))
 
     assert len(message.body) < 1900
     assert len(message.push) + len(message.link) < 1024
@@ -260,7 +288,7 @@ def test_a_name_made_of_hidden_characters_makes_no_message_too_long_to_be_taken(
 
 
 def test_words_of_an_agent_cannot_format_a_chat_or_break_out_of_a_mail() -> None:
-    message = alert_message(told("opened", tool="<b>*x*</b> `ok` [a](b) <script>", agent_name="_Ada_ & co"))
+    message = worded(told("opened", tool="<b>*x*</b> `ok` [a](b) <script>", agent_name="_Ada_ & co"))
 
     assert "<script" not in message.html + message.telegram
     assert "_Ada_ &amp; co" in message.html

@@ -14,10 +14,9 @@ from typing import Any
 import anyio
 import pytest
 from tests._support.tls import Authority
-from tests.alerts.test_messages import told
+from tests.alerts.test_messages import told, worded
 
 from signoff.alerts.channels import Channels
-from signoff.alerts.messages import alert_message
 from signoff.domain.alert import Failed, Sent
 
 broker_of = pytest.importorskip("amqtt.broker", reason="amqtt, the broker, is not installed")
@@ -71,7 +70,7 @@ def free_port() -> int:
 
 
 async def test_a_subscriber_of_the_topic_gets_the_alert() -> None:
-    message = alert_message(told("opened"))
+    message = worded(told("opened"))
     with anyio.fail_after(30):
         async with broker({"type": "tcp", "bind": f"127.0.0.1:{free_port()}"}) as (port, client):
             sent = await Channels(io.StringIO()).send(f"mqtt://127.0.0.1:{port}/signoff/omar?qos=1", message)
@@ -94,7 +93,7 @@ async def test_a_broker_behind_tls_gets_the_alert_only_if_it_proves_who_it_is(
     monkeypatch.setattr(mqtt_of.NotifyMQTT, "CA_CERTIFICATE_FILE_LOCATIONS", [trust])
     port = free_port()
     listener = {"type": "tcp", "bind": f"127.0.0.1:{port}", "ssl": True, "certfile": pem, "keyfile": pem}
-    message = alert_message(told("opened"))
+    message = worded(told("opened"))
     with anyio.fail_after(30):
         async with broker(listener) as (_, client):
             sent = await Channels(io.StringIO()).send(f"mqtts://localhost:{port}/signoff/omar?qos=1", message)
@@ -108,7 +107,7 @@ async def test_a_broker_that_is_not_there_is_tried_again() -> None:
     port = free_port()
     with anyio.fail_after(30):
         failed = await Channels(io.StringIO()).send(
-            f"mqtt://127.0.0.1:{port}/signoff/omar", alert_message(told("opened"))
+            f"mqtt://127.0.0.1:{port}/signoff/omar", worded(told("opened"))
         )
 
     assert isinstance(failed, Failed)

@@ -23,10 +23,10 @@ from aiosmtpd.controller import Controller
 from tests._support.endpoint import Endpoint, serving
 from tests._support.tls import Authority
 from tests.alerts.conftest import Mailbox
-from tests.alerts.test_messages import BASE, told
+from tests.alerts.test_messages import BASE, told, worded
 
 from signoff.alerts.channels import Channels
-from signoff.alerts.messages import Message, alert_message
+from signoff.alerts.messages import Message
 from signoff.domain.alert import Failed, Sent
 
 # Apprise imports it where it is still there.
@@ -69,7 +69,7 @@ def endpoint(authority: Authority, trusted: None, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def message() -> Message:
-    return alert_message(told("opened"))
+    return worded(told("opened"))
 
 
 LINK = f"{BASE}/d/lnk_01k9zr6m2t8vq4x7c3b5n1w0ye#{'s' * 43}"
@@ -109,6 +109,8 @@ async def test_a_mail_leaves_under_starttls_with_the_servers_certificate_checked
     (mail,) = box.mails
     assert mail["Subject"] == "signoff [high] wire_transfer waits for you, 30 min left"
     assert mail["Message-ID"]
+    assert mail["X-Signoff-Alert"] == "alr_01k9zr6m2t8vq4x7c3b5n1w0ye"
+    assert mail["References"] == "<esc_1@signoff>"
     assert f'href="{LINK}"' in part(mail, "text/html")
     text = part(mail, "text/plain").replace("\r\n", "\n")
     assert LINK in text
@@ -235,7 +237,7 @@ async def test_whatsapp_gets_its_form_to_one_number(endpoint: Endpoint, message:
 
 async def test_slack_gets_plain_text_in_which_nothing_is_a_mention(endpoint: Endpoint) -> None:
     endpoint.answer = b"ok"
-    message = alert_message(told("opened", tool="<!channel> *now*"))
+    message = worded(told("opened", tool="<!channel> *now*"))
 
     assert await sent("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", message) == Sent()
 

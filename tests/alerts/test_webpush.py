@@ -19,10 +19,9 @@ from tests._support.browser_keys import Browser
 from tests._support.clock import HandClock
 from tests._support.endpoint import Endpoint, serving
 from tests._support.tls import Authority
-from tests.alerts.test_messages import BASE, told
+from tests.alerts.test_messages import BASE, told, worded
 
 from signoff.alerts.channels import Channels, check_address, masked
-from signoff.alerts.messages import alert_message
 from signoff.alerts.vapid import VAPID_KEY, b64url, from_b64url, open_vapid
 from signoff.alerts.webpush import (
     MAX_PAYLOAD_BYTES,
@@ -79,7 +78,7 @@ def test_a_browser_reads_what_was_encrypted_for_it_and_no_other_can() -> None:
 
 
 def test_a_push_holds_title_text_and_page_and_no_token() -> None:
-    message = alert_message(told("opened"))
+    message = worded(told("opened"))
 
     made = json.loads(payload_of(message))
 
@@ -90,7 +89,7 @@ def test_a_push_holds_title_text_and_page_and_no_token() -> None:
 
 
 def test_a_push_fits_what_every_service_takes() -> None:
-    message = alert_message(told("opened", tool="\u202e支" * 500, agent_name="支" * 500))
+    message = worded(told("opened", tool="\u202e支" * 500, agent_name="支" * 500))
 
     assert len(payload_of(message)) <= MAX_PAYLOAD_BYTES
 
@@ -123,7 +122,7 @@ def sender(keys: Path, clock: HandClock, authority: Authority, service: Endpoint
 async def push(push_sender: PushSender, address: str) -> Sent | Failed:
     channels = Channels(io.StringIO(), push=push_sender)
     with anyio.fail_after(20):
-        return await channels.send(address, alert_message(told("opened")))
+        return await channels.send(address, worded(told("opened")))
 
 
 async def test_a_service_gets_an_encrypted_message_and_who_sends_it(
@@ -192,7 +191,7 @@ async def test_a_service_that_cannot_prove_its_name_gets_nothing(
 
 
 async def test_a_process_without_a_push_key_keeps_the_alert_for_one_that_has_it() -> None:
-    failed = await Channels(io.StringIO()).send(Browser(ENDPOINT).address, alert_message(told("opened")))
+    failed = await Channels(io.StringIO()).send(Browser(ENDPOINT).address, worded(told("opened")))
 
     assert isinstance(failed, Failed)
     assert not failed.permanent

@@ -22,12 +22,11 @@ from tests._support.browser_keys import Browser
 from tests._support.clock import HandClock
 from tests._support.endpoint import serving
 from tests._support.tls import Authority
-from tests.alerts.test_messages import BASE, told
+from tests.alerts.test_messages import BASE, told, worded
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.conftest import Cast
 
 from signoff.alerts.channels import Channels
-from signoff.alerts.messages import alert_message
 from signoff.alerts.vapid import open_vapid
 from signoff.alerts.webpush import PushSender, payload_of
 from signoff.app.alerting import alerting
@@ -108,7 +107,7 @@ async def test_a_browser_subscribes_on_the_settings_page_and_shows_what_is_pushe
             # The channel: encrypted for this browser, taken by the push service.
             (mine,) = [one for one in await health_of_addresses(desk) if one.address.startswith("webpush:")]
             assert mine.person.name == "Omar"
-            message = alert_message(told("opened"))
+            message = worded(told("opened"))
             assert await channels.send(mine.address, message) == Sent()
             plain = browser.read(service.received[0].body)
             assert plain == payload_of(message)
@@ -204,7 +203,7 @@ async def test_a_mail_fits_a_phone_and_can_be_read_in_both_schemes(screenshots: 
         )
         for kind in ("opened", "decided", "digest"):
             page = await context.new_page()
-            await page.set_content(alert_message(told(kind, tool="wire_transfer_" + "x" * 60)).html)
+            await page.set_content(worded(told(kind, tool="wire_transfer_" + "x" * 60)).html)
             assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
             assert await page.locator("table, img, script").count() == 0
             for contrast in await page.evaluate(CONTRASTS):

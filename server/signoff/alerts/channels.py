@@ -214,9 +214,12 @@ def _notify(address: str, message: Message) -> Sent | Failed:
     why = _not_one_plain_target(service)
     if why is not None:
         return Failed(why, permanent=True)
+    schema = address.partition("://")[0].lower()
+    if schema in MAIL:
+        # Repeats are known by the alert's id, and stand with the other mails of the case.
+        service.headers.update(message.headers)
     sender = apprise.Apprise(asset=asset)
     sender.add(service)
-    schema = address.partition("://")[0].lower()
     title, body, form = _form(schema, message)
     most = service.title_maxlen
     if 0 < most < len(title):  # Zulip, for one, turns down a message for its title

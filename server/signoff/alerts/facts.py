@@ -6,18 +6,20 @@ Whatever an agent, a customer or a person named is quoted here (`quote.py`), onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from signoff.alerts.quote import quoted, time_left
-from signoff.desk.deliver import Errand, InBrief
-from signoff.domain.alert import WAITING, AlertKind
+from signoff.desk.deliver import Errand, Notice
+from signoff.domain.alert import WAITING, About, AlertKind, DeadLetter, Digest, InBrief, Silence
 from signoff.domain.verdict import Urgency
 
 MAX_TOOL_CHARS = 80
 MAX_NAME_CHARS = 60
 MAX_WHY_CHARS = 200
 MAX_CASES = 10  # of a digest; more are counted
+MAX_AGENTS = 5
 
 VARIABLES: Mapping[str, str] = {
     "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, decided, expired, digest, dead_letter, test or heartbeat",
@@ -35,16 +37,21 @@ VARIABLES: Mapping[str, str] = {
     "person": "the name of whoever gets the alert",
     "by": "who decided, or who handed the case over",
     "status": "how a decided case ended: approved, approved with changes, rejected, withdrawn by the agent or expired",
-    "count": "how many cases a digest tells of",
-    "cases": "up to ten of them, each with tool, agent, urgency, time_left and link",
-    "failed": "of a dead letter: person, channel, why and tries",
+    "count": "of a digest: how many cases wait; of a heartbeat: how many alerts",
+    "ended": "of a digest: how many cases have ended since this person was asked",
+    "cases": "of a digest: up to ten that wait, each with tool, agent, urgency, time_left and link",
+    "agents": "of a digest: up to five that ask most, each with name and count",
+    "soonest": "of a digest: how long until the first case expires",
+    "failed": "of a dead letter: person, channel, why, tries and more (others to the same address)",
+    "since": "of a heartbeat: when the first of the alerts was due",
+    "seen": "of a heartbeat: when the process that sends them was last seen",
     "link": "where to go; not in titles, sms and push, which get it at the end",
     "id": "the alert's id, the same at every try",
     "footer": "size and root of the audit log, such as audit 137 eH22nAG2",
 }
 """Every variable of the templates, and what it holds."""
 
-_NO_CASE = frozenset({"digest", "test", "heartbeat"})
+_NO_CASE = frozenset({"digest", "dead_letter", "test", "heartbeat"})
 _OF_A_CASE = ("tool", "agent", "why", "queue", "time_left")
 
 _STATUS = {
@@ -78,29 +85,29 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Nobody decided in time. {agent} was told to stop: a case that expired is never an approval.",
     ),
     "digest": (
-        "{count} cases wait for you",
-        "Many cases came in within a short time, so you are told of them together.",
+        "{count} {cases_wait} for you{and_ended}",
+        "{count} {cases_wait} for you{and_ended}. So many came at once that they are one message.{asked_by}{first}",
     ),
     "dead_letter": (
-        "an alert to {failed_person} was given up",
-        "An alert about {tool} did not reach {failed_person} after {failed_tries} tries by {failed_channel}:"
-        " {failed_why}. Somebody who should know of the case may not.",
+        "alerts do not reach {failed_person}",
+        "An alert to {failed_person} by {failed_channel} was given up after {failed_tries}: {failed_why}.{and_more}"
+        " Have the address checked: signoff alerts test.",
     ),
     "test": (
         "a test, nothing to decide",
         "This is how an alert reaches you here. Nobody waits for an answer.",
     ),
     "heartbeat": (
-        "nobody has sent alerts for {silent}",
-        "The process that sends alerts has been silent for {silent}. Cases may wait without anybody knowing."
+        "{count} {alerts_wait} and nobody sends them",
+        "{count} {alerts_wait}, the first since {since}. The process that sends them was last seen {seen}."
         " Look at the server: signoff doctor.",
     ),
 }
 _CALLS: Mapping[str, str] = {
-    "digest": "Your inbox, once you are signed in:",
+    "digest": "Decide in your inbox, once you are signed in:",
     "decided": "To look it up, once you are signed in:",
     "expired": "To look it up, once you are signed in:",
-    "dead_letter": "The case, once you are signed in:",
+    "dead_letter": "Your inbox, once you are signed in:",
     "test": "Your inbox, once you are signed in:",
     "heartbeat": "Your inbox, once you are signed in:",
 }
@@ -117,13 +124,13 @@ class Facts:
     link: str
     page: str
     """Where somebody who is signed in goes; holds no token."""
+    case_id: str | None = None
 
 
 def facts_of(errand: Errand) -> Facts:
-    """Return what an alert may tell."""
+    """Return what an alert about a case may tell."""
     alert, case = errand.alert, errand.case
-    failed = errand.undelivered
-    return made_facts(
+    made = made_facts(
         alert.kind,
         urgency=alert.urgency,
         link=errand.link_url,
@@ -139,18 +146,55 @@ def facts_of(errand: Errand) -> Facts:
         time_left=time_left(errand.seconds_left),
         by=", ".join(quoted(one, MAX_NAME_CHARS) for one in errand.by),
         status=_STATUS.get(case.status, "open"),
-        count=max(errand.count, len(errand.cases)),
-        cases=tuple(map(_in_brief, errand.cases[:MAX_CASES])),
-        failed={
-            "person": quoted(failed.person_name, MAX_NAME_CHARS),
-            "channel": quoted(failed.channel, MAX_NAME_CHARS),
-            "why": quoted(failed.why, MAX_WHY_CHARS),
-            "tries": failed.tries,
-        }
-        if failed is not None
-        else {},
-        silent=time_left(errand.silent_s),
     )
+    return replace(made, case_id=case.id)
+
+
+def facts_of_notice(notice: Notice) -> Facts:
+    """Return what an alert about no case may tell."""
+    alert = notice.alert
+    return made_facts(
+        alert.kind,
+        urgency=alert.urgency,
+        link=notice.link_url,
+        page=notice.link_url,
+        id=alert.id,
+        footer=notice.footer,
+        person=quoted(notice.person.name, MAX_NAME_CHARS),
+        **_about(notice.about),
+    )
+
+
+def _about(about: About | None) -> dict[str, Any]:
+    match about:
+        case Digest():
+            return {
+                "count": about.waiting,
+                "ended": about.ended,
+                "agents": tuple(
+                    {"name": quoted(name, MAX_NAME_CHARS), "count": count}
+                    for name, count in about.agents[:MAX_AGENTS]
+                ),
+                "soonest": "" if about.soonest_s is None else time_left(about.soonest_s),
+                "cases": tuple(map(_in_brief, about.cases[:MAX_CASES])),
+            }
+        case DeadLetter():
+            failed = {
+                "person": quoted(about.person_name, MAX_NAME_CHARS),
+                "channel": quoted(about.channel, MAX_NAME_CHARS),
+                "why": quoted(about.why, MAX_WHY_CHARS).rstrip("."),
+                "tries": about.tries,
+                "more": about.more,
+            }
+            return {"failed": failed}
+        case Silence():
+            return {"count": about.waiting, "since": _at(about.since), "seen": _at(about.last_beat_at)}
+        case None:
+            return {}
+
+
+def _at(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def made_facts(
@@ -165,8 +209,14 @@ def made_facts(
     **more: Any,
 ) -> Facts:
     """Return facts whose words are quoted already; those that are not given are empty."""
-    values: dict[str, Any] = dict.fromkeys(VARIABLES, "") | {"cases": (), "count": 0, "tier": 1}
-    failed = more.get("failed") or {"person": "", "channel": "", "why": "", "tries": 0}
+    values: dict[str, Any] = dict.fromkeys(VARIABLES, "") | {
+        "cases": (),
+        "agents": (),
+        "count": 0,
+        "ended": 0,
+        "tier": 1,
+    }
+    failed = more.get("failed") or {"person": "", "channel": "", "why": "", "tries": 0, "more": 0}
     values |= {"kind": kind, "waiting": kind in WAITING, "urgency": urgency, "person": person, "id": id}
     values |= {"footer": footer, "failed": failed}
     values |= {name: value for name, value in more.items() if name in VARIABLES and name != "failed"}
@@ -179,8 +229,18 @@ def made_facts(
         **values,
         "by_whom": f" by {values['by']}" if values["by"] else "",
         "by": values["by"] or "Somebody",
-        "silent": more.get("silent", ""),
+        "cases_wait": "case waits" if values["count"] == 1 else "cases wait",
+        "alerts_wait": "alert waits" if values["count"] == 1 else "alerts wait",
+        "and_ended": f", {values['ended']} ended" if values["ended"] else "",
+        "asked_by": f" Asked by {', '.join('{name} ({count})'.format_map(one) for one in values['agents'])}."
+        if values["agents"]
+        else "",
+        "first": f" The first expires in {values['soonest']}." if values["soonest"] else "",
+        "and_more": f" So were {failed['more']} others to the same address within the hour."
+        if failed["more"]
+        else "",
         **{f"failed_{name}": value for name, value in failed.items()},
+        "failed_tries": "1 try" if failed["tries"] == 1 else f"{failed['tries']} tries",
     }
     headline, opening = _WORDS[kind]
     values |= {"headline": headline.format_map(told), "opening": opening.format_map(told)}
@@ -227,6 +287,16 @@ def sample(kind: AlertKind) -> Facts:
             },
         )
         * 3,
-        failed={"person": "Omar", "channel": "mailtos", "why": "no answer within 30 s", "tries": 10},
-        silent="3 min",
+        ended=2,
+        agents=({"name": "billing-bot", "count": 12},),
+        soonest="4 min",
+        failed={
+            "person": "Omar",
+            "channel": "mailtos",
+            "why": "no answer within 30 s",
+            "tries": 10,
+            "more": 2,
+        },
+        since="2026-11-23 20:31:05 UTC",
+        seen="2026-11-23 20:28:00 UTC",
     )

@@ -6,14 +6,15 @@ escapes and with nothing that a mail program or a chat makes a link or a mention
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from signoff.alerts.facts import Facts, facts_of
+from signoff.alerts.facts import Facts, facts_of, facts_of_notice
 from signoff.alerts.quote import quoted, time_left
 from signoff.alerts.wording import Wording
-from signoff.desk.deliver import Errand
+from signoff.desk.deliver import Errand, Notice
 
-__all__ = ["Message", "alert_message", "message_of", "quoted", "time_left"]
+__all__ = ["Message", "alert_message", "message_of", "notice_message", "quoted", "time_left"]
 
 BUILT_IN = Wording()
 
@@ -41,11 +42,18 @@ class Message:
     """Stands in all of them but subject and push."""
     page: str = ""
     """Where a person who is signed in goes; holds no token."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of a mail: the alert's id, the same in every repeat, and the case, by which mail programs make threads."""
 
 
 def alert_message(errand: Errand, wording: Wording = BUILT_IN) -> Message:
     """Put an alert into words."""
     return message_of(facts_of(errand), wording)
+
+
+def notice_message(notice: Notice, wording: Wording = BUILT_IN) -> Message:
+    """Put an alert into words that is about no case."""
+    return message_of(facts_of_notice(notice), wording)
 
 
 def message_of(facts: Facts, wording: Wording = BUILT_IN) -> Message:
@@ -62,4 +70,13 @@ def message_of(facts: Facts, wording: Wording = BUILT_IN) -> Message:
         chat=words.chat,
         link=facts.link,
         page=facts.page,
+        headers=_headers(facts),
     )
+
+
+def _headers(facts: Facts) -> dict[str, str]:
+    made = {"X-Signoff-Alert": str(facts.values["id"])}
+    if facts.case_id is not None:
+        thread = f"<{facts.case_id}@signoff>"
+        made |= {"X-Signoff-Case": facts.case_id, "In-Reply-To": thread, "References": thread}
+    return made

@@ -18,14 +18,13 @@ from signoff.desk.checkpoints import footer, publish_checkpoint
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_case_link
-from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
+from signoff.domain.alert import About, Alert, AlertDraft, Delivery, Sent
 from signoff.domain.clock import from_text
 from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.people import Person, SignIn, may_see_case
 from signoff.domain.policy import Queue
-from signoff.domain.verdict import Urgency
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -35,33 +34,8 @@ LONGEST_DELAY_S = 15 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class InBrief:
-    """One case of a digest."""
-
-    tool: str
-    agent_name: str
-    urgency: Urgency
-    seconds_left: int
-    page_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Undelivered:
-    """What a dead letter tells of: an alert that nobody will get any more."""
-
-    person_name: str
-    channel: str
-    """Its kind, such as `mailto`; not the address."""
-    why: str
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
 class Errand:
-    """One alert on its way, with all that a message may say. Holds a secret: the link.
-
-    What only some kinds of alerts tell stands at the end; `alerts/facts.py` says which kind reads what.
-    """
+    """One alert on its way, with all that a message may say. Holds a secret: the link."""
 
     alert: Alert
     person: Person
@@ -75,17 +49,22 @@ class Errand:
     footer: str
     """`audit 137 eH22nAG2`: the newest checkpoint, so that every reader holds an anchor of the log."""
     page_url: str = ""
-    """The page of the case, or the inbox, without a token: it opens for people who are signed in."""
+    """The page of the case, without a token: it opens for people who are signed in."""
     by: tuple[str, ...] = ()
-    """Names: who decided, or who handed the case over."""
-    cases: tuple[InBrief, ...] = ()
-    """The cases of a digest, most urgent first."""
-    count: int = 0
-    """How many cases a digest stands for, if more than it lists."""
-    undelivered: Undelivered | None = None
-    """What a dead letter tells of."""
-    silent_s: int = 0
-    """For how long nobody has sent alerts, in a heartbeat."""
+    """Names: who decided, or who handed the case over; empty where nobody did, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One alert on its way that is about no case."""
+
+    alert: Alert
+    person: Person
+    about: About | None
+    """None for a test."""
+    link_url: str
+    """The inbox; opening it needs a sign-in."""
+    footer: str
 
 
 async def alerts_for(unit: Unit, case: Escalation, queue: Queue) -> tuple[AlertDraft, ...]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from signoff.desk.checkpoints import footer
-from signoff.desk.deliver import Errand, InBrief, Undelivered, why_of
+from signoff.desk.deliver import Errand, Notice, why_of
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
-from signoff.domain.alert import TERMINAL, WAITING, Alert, AlertKind
+from signoff.domain.alert import (
+    TERMINAL,
+    WAITING,
+    About,
+    Alert,
+    AlertKind,
+    DeadLetter,
+    Digest,
+    InBrief,
+    Silence,
+)
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Person
 
@@ -14,8 +26,8 @@ INSTEAD_OF_A_SECRET = "this-is-a-preview-and-opens-nothing--------"  # noqa: S10
 """As long as the secret of a link, so that an SMS is cut as it will be."""
 
 
-async def preview_errand(desk: Desk, escalation_id: str, kind: AlertKind) -> Errand:
-    """Return an alert of a kind about a case.
+async def preview(desk: Desk, escalation_id: str, kind: AlertKind) -> Errand | Notice:
+    """Return an alert of a kind about a case; what a kind tells that is about no case is made up.
 
     Raises:
         NotFound: No such case.
@@ -33,10 +45,18 @@ async def preview_errand(desk: Desk, escalation_id: str, kind: AlertKind) -> Err
     name = agent.name if agent else case.agent_id
     left = max(int((case.deadline_at - now).total_seconds()), 0)
     person = Person("per_preview", "You", frozenset({"operator"}), frozenset(), (), now)
+    alert = Alert(desk.new_id("alr", now), kind, case.id, person.id, TERMINAL, case.urgency, now, attempts=1)
+    brief = (InBrief(case.tool, name, case.urgency, left, page),) * 3
+    about: dict[str, About | None] = {
+        "digest": Digest(12, 2, ((name, 12),), left, brief),
+        "dead_letter": DeadLetter(alert.id, "You", "mailtos", 10, "no answer within 30 s", 0),
+        "heartbeat": Silence(3, now - timedelta(minutes=3), now - timedelta(minutes=4)),
+        "test": None,
+    }
+    if kind in about:
+        return Notice(alert, person, about[kind], f"{base}/", anchor)
     return Errand(
-        alert=Alert(
-            desk.new_id("alr", now), kind, case.id, person.id, TERMINAL, case.urgency, now, attempts=1
-        ),
+        alert=alert,
         person=person,
         case=case,
         link_url=f"{base}/d/{desk.new_id('lnk', now)}#{INSTEAD_OF_A_SECRET}" if kind in WAITING else page,
@@ -46,8 +66,4 @@ async def preview_errand(desk: Desk, escalation_id: str, kind: AlertKind) -> Err
         footer=anchor,
         page_url=page,
         by=tuple(names) or ("Somebody",),
-        cases=(InBrief(case.tool, name, case.urgency, left, page),) * 3,
-        count=12,
-        undelivered=Undelivered("You", "mailtos", "no answer within 30 s", 10),
-        silent_s=180,
     )

@@ -98,3 +98,62 @@ class Health:
 def address_id(person_id: str, address: str) -> str:
     """Return what the health of an address is kept under."""
     return sha256(f"{person_id}\n{address}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+# What an alert without a case is about; `alerts/messages.py` words it.
+
+
+@dataclass(frozen=True, slots=True)
+class InBrief:
+    """One case of a digest."""
+
+    tool: str
+    agent_name: str
+    urgency: Urgency
+    seconds_left: int
+    page_url: str
+    """Opens for people who are signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Many alerts of one address in one message."""
+
+    waiting: int
+    """Cases that wait for a decision."""
+    ended: int
+    """Cases that have ended since the person was asked."""
+    agents: tuple[tuple[str, int], ...]
+    """Who asks, with how many of the waiting cases, most first."""
+    soonest_s: int | None
+    """Seconds until the first of the waiting cases expires; None where none waits."""
+    cases: tuple[InBrief, ...] = ()
+    """The first few of the waiting cases, most urgent first, then least time left."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An alert that was given up, as an administrator hears of it."""
+
+    alert_id: str
+    person_name: str
+    channel: str
+    tries: int
+    why: str
+    more: int
+    """How many other alerts to the same address were given up within the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts are due and no worker sends them."""
+
+    waiting: int
+    """Alerts that are due."""
+    since: datetime
+    """When the first of them was due."""
+    last_beat_at: datetime | None
+    """When a worker was last seen; None: never."""
+
+
+About = Digest | DeadLetter | Silence
