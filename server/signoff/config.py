@@ -6,6 +6,7 @@
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
     erasures        what was erased, outside `data/`: copy it elsewhere with the anchors
+    templates/      words of alerts that replace the built-in ones (`alerts/wording.py`); need not exist
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,6 +65,12 @@ def _base_url(text: str) -> str:
 def _host(text: str) -> str:
     if not text or any(letter in text for letter in "/@ ?#"):
         raise ValueError("write a host name or an address, such as 127.0.0.1")
+    return text
+
+
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", text):
+        raise ValueError("write mailto:admin@example.com, or an https:// address")
     return text
 
 
@@ -118,6 +126,11 @@ class AlertSettings(_Strict):
         timedelta(seconds=60),
         description="How long alerts may be due, and no process seen sending them, until the inbox, /readyz and\n"
         "`signoff doctor` say so and administrators are alerted.",
+    )
+    contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        None,
+        description="Where the makers of browsers may reach whoever runs this server, if its push messages make trouble:\n"
+        "mailto:… or https://…. The address of the pages where it is null.",
     )
 
 
@@ -277,6 +290,11 @@ class Home:
         return self.path / "keys"
 
     @property
+    def alert_templates(self) -> Path:
+        """Return the directory of templates that replace the words of alerts."""
+        return self.path / "templates" / "alerts"
+
+    @property
     def database(self) -> Path:
         """Return the database's file."""
         return self.path / "data" / "signoff.db"
@@ -315,6 +333,14 @@ class Config:
         if self.settings.base_url is not None:
             return self.settings.base_url
         return f"http://{_reachable(self.settings.host)}:{self.settings.port}"
+
+    @property
+    def contact(self) -> str:
+        """Return where a push service may reach whoever runs this server (RFC 8292 §2.1)."""
+        given = self.settings.alerts.contact
+        if given is None and self.base_url.startswith("https:"):
+            return self.base_url
+        return given or f"mailto:signoff@{urlsplit(self.base_url).hostname}"
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -81,7 +81,11 @@ async def deliver(desk: Desk, channels: Channels, errand: Errand | Notice, *, ow
     """Send one alert and record the result; what goes wrong here ends with the lease, and another try."""
     alert = errand.alert
     try:
-        message = alert_message(errand) if isinstance(errand, Errand) else notice_message(errand)
+        message = (
+            alert_message(errand, channels.wording)
+            if isinstance(errand, Errand)
+            else notice_message(errand, channels.wording)
+        )
         delivery = await channels.send(alert.address, message)
         await record(desk, owner, errand, delivery)
     except SignoffError as error:

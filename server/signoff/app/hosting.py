@@ -86,17 +86,17 @@ async def host(
 ) -> None:
     """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
     # None of these is needed by a `signoff mcp` that never hosts.
-    from signoff.alerts.channels import Channels
     from signoff.alerts.worker import run_alerts
+    from signoff.app.alerting import make_channels
     from signoff.app.http import build_doors, serve_http
 
-    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    channels = make_channels(config, desk.clock, terminal=terminal)
     async with anyio.create_task_group() as workers:
         for what, every_s, work in _chores(desk, config):
             workers.start_soon(_repeat, desk, what, every_s, work)
         workers.start_soon(_watch_own_worker, desk, channels)
         await serve_http(
-            build_doors(desk, config),
+            build_doors(desk, config, channels),
             config,
             listening=listening,
             # Links are sent only when somebody answers them.

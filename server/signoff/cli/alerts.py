@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 STATES = ("waiting", "digested", "sent", "failed", "dropped")
 
-alerts = Commands("alerts", help="What people are told: list, and retry what was given up.")
+alerts = Commands(
+    "alerts",
+    help="What people are told: list, retry, preview, test, health of each address, and templates of your own.",
+    found_in=dict.fromkeys(("preview", "test", "health", "check"), "signoff.cli.alert_channels"),
+)
 
 
 def _config(home: Path | None) -> Config:

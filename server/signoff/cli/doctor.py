@@ -13,6 +13,7 @@ from signoff.cli.commands import Failure, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import Desk
     from signoff.domain.alert import Silence
 
 _MARKS = {True: ("ok", "green"), False: ("!!", "red")}
@@ -84,6 +85,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         given_up = f"{failed} alerts given up on. See: signoff alerts list --state failed"
         made.append((not failed, given_up if failed else "no alert was given up on"))
         made.append((silent is None, _silence(silent)))
+        made += await _alerts(desk, config)
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
@@ -104,6 +106,19 @@ def _silence(silent: Silence | None) -> str:
         f"{silent.waiting} alert{' is' if silent.waiting == 1 else 's are'} due, the first since {silent.since:%Y-%m-%d %H:%M:%S} UTC, and {seen}."
         " Start `signoff serve`, or restart it"
     )
+
+
+async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
+    from signoff.alerts.wording import Wording
+    from signoff.desk.addresses import health_of_addresses
+
+    found = await health_of_addresses(desk)
+    failing = sum(one.health.state == "failing" for one in found)
+    told = f"{failing} of {len(found)} addresses did not take the last alert: signoff alerts health"
+    made = [(not failing, told if failing else f"addresses for alerts: {len(found)}, none failing")]
+    problems = Wording(config.home.alert_templates).problems()
+    made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
+    return made
 
 
 def _database(settings: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ its case has ended, or visibly, after the last try. Any number of processes may 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from signoff.desk.addresses import note_delivery
 from signoff.desk.checkpoints import footer, publish_checkpoint
 from signoff.desk.dead_letters import ask_others, dead_letter_of, tell_admins
 from signoff.desk.desk import Desk
@@ -37,6 +39,7 @@ from signoff.domain.errors import SignoffError
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.people import Person, SignIn, may_see_case
+from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
 GIVE_UP_AFTER = timedelta(hours=1)
@@ -66,7 +69,7 @@ class Errand:
     page_url: str = ""
     """The page of the case, without a token: it opens for people who are signed in."""
     by: tuple[str, ...] = ()
-    """Names of those who decided; empty where nobody did, or not yet."""
+    """Names: who decided, or who handed the case over; empty where nobody did, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,6 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
     if case is None or person is None or not _is_wanted(alert, case, person):
         return None
     agent = await unit.agent(case.agent_id)
-    deciders = [await unit.person(one) for one in case.decided_by]
     page_url = f"{desk.settings.base_url}/cases/{case.id}"
     return Errand(
         alert=alert,
@@ -147,12 +149,12 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         link_url=page_url
         if alert.kind in CLOSING
         else await issue_case_link(unit, desk, case, person, alert.address),
-        why=await _why(unit, case),
+        why=await why_of(unit, case),
         agent_name=agent.name if agent else case.agent_id,
         seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
         footer=await footer(unit),
         page_url=page_url,
-        by=tuple(one.name for one in deciders if one is not None),
+        by=await _by(unit, alert, case),
     )
 
 
@@ -161,6 +163,17 @@ def _is_wanted(alert: Alert, case: Escalation, person: Person) -> bool:
     if person.disabled_at is not None or not may_see_case(SignIn(person, "link"), case.id, case.queue):
         return False
     return case.is_open != (alert.kind in CLOSING)
+
+
+async def _by(unit: Unit, alert: Alert, case: Escalation) -> tuple[str, ...]:
+    """Return the names of those who decided, or of whoever handed the case over."""
+    who: Iterable[str] = case.decided_by
+    if alert.kind == "handed_over":
+        events = [orjson.loads(body) for _, body in await unit.events_of_case(case.id)]
+        handed = [one for one in events if one["type"] in ("escalation.handed_over", "escalation.reassigned")]
+        who = [one["actor"]["id"] for one in handed if one["data"].get("to") == alert.person_id][-1:]
+    people = [await unit.person(one) for one in who]
+    return tuple(one.name for one in people if one is not None)
 
 
 async def _notice(unit: Unit, desk: Desk, alert: Alert) -> Notice | None:
@@ -193,6 +206,7 @@ async def record(desk: Desk, owner: str, errand: Errand | Notice, delivery: Deli
     async def move(unit: Unit) -> None:
         error = delivery.why if isinstance(delivery, Failed) else None
         await unit.outbox.end_attempt(owner, alert, error=error)
+        await note_delivery(unit, alert.person_id, alert.address, delivery)
         if isinstance(delivery, Sent):
             await _sent(unit, owner, alert)
             return
@@ -308,7 +322,8 @@ async def is_due(desk: Desk) -> bool:
         return due_at is not None and from_text(due_at) <= await moment(desk, reader)
 
 
-async def _why(unit: Unit, case: Escalation) -> str:
-    document = await unit.document(case.id)
+async def why_of(reader: Reader, case: Escalation) -> str:
+    """Return the title of the first trigger that fired; the policy's words."""
+    document = await reader.document(case.id)
     fired = orjson.loads(document)["verdict"]["fired"] if document else []
     return fired[0]["title"] if fired else "The policy asks for a person"

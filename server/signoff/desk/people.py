@@ -11,7 +11,7 @@ from signoff.desk.desk import Desk
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from signoff.domain.event import SYSTEM, Draft
+from signoff.domain.event import SYSTEM, Actor, Draft
 from signoff.domain.people import ROLES, Address, Agent, Person, Role
 from signoff.store.unit import Unit
 
@@ -129,14 +129,19 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Pe
 
     async def move(unit: Unit) -> Person:
         made = replace(person, addresses=_addresses(unit, addresses, held=person.addresses))
-        await unit.set_addresses(person.id, made.addresses)
-        # Only the kinds: a digest of a phone number or a mail address is as good as the address.
-        kinds = sorted({one.url.partition(":")[0] for one in made.addresses})
-        data = {"person": person.id, "count": len(made.addresses), "channels": kinds}
-        await unit.record(Draft("person.addresses_changed", unit.now, SYSTEM, data))
+        await note_addresses(unit, person.id, made.addresses, SYSTEM)
         return made
 
     return await desk.store.write(move)
+
+
+async def note_addresses(unit: Unit, person_id: str, addresses: tuple[Address, ...], by: Actor) -> None:
+    """Send a person's alerts elsewhere from now on, with its event."""
+    await unit.set_addresses(person_id, addresses)
+    # Only the kinds: a digest of a phone number or a mail address is as good as the address.
+    kinds = sorted({one.url.partition(":")[0] for one in addresses})
+    data = {"person": person_id, "count": len(addresses), "channels": kinds}
+    await unit.record(Draft("person.addresses_changed", unit.now, by, data))
 
 
 def _addresses(unit: Unit, given: Iterable[str], *, held: Iterable[Address]) -> tuple[Address, ...]:

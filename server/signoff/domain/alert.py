@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from signoff.domain.verdict import Urgency
 
@@ -21,11 +21,11 @@ AlertKind = Literal[
     "test",
     "heartbeat",
 ]
+ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 ASKING: frozenset[AlertKind] = frozenset({"opened", "fresh_link", "escalated", "repeated", "handed_over"})
-"""Kinds that ask for a decision; useless once the case has ended."""
+"""Kinds that ask for a decision and bring a magic link; useless once the case has ended."""
 CLOSING: frozenset[AlertKind] = frozenset({"decided", "expired"})
 """Kinds that tell those who were asked how it ended; sent once the agent may know it too."""
-WITHOUT_CASE: frozenset[AlertKind] = frozenset({"digest", "dead_letter", "test", "heartbeat"})
 
 AlertState = Literal["waiting", "digested", "sent", "failed", "dropped"]
 """`waiting`: not sent yet, or to be tried again. `digested`: part of a digest that waits. `failed`: given up,
@@ -101,9 +101,30 @@ class Failed:
 
     why: str
     permanent: bool = False
+    gone: bool = False
+    """The address does not exist any more: a browser took its subscription back."""
 
 
 Delivery = Sent | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How sending to one address went of late."""
+
+    last_sent_at: datetime | None = None
+    last_failed_at: datetime | None = None
+    last_error: str = ""
+    """Why it failed last; holds no address."""
+    failures: int = 0
+    """Tries that failed since the last success."""
+
+    @property
+    def state(self) -> Literal["unknown", "good", "failing"]:
+        """Say whether alerts arrive there."""
+        if self.failures:
+            return "failing"
+        return "good" if self.last_sent_at is not None else "unknown"
 
 
 # What an alert without a case is about; `alerts/messages.py` words it.

@@ -17,7 +17,8 @@ from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import silence
 from signoff.domain.errors import NotFound, SignoffError
-from signoff.operators import case, hand, inbox, links, sign_in
+from signoff.operators import admin_alerts, case, hand, inbox, links, settings, sign_in
+from signoff.operators.alerting import Alerting
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -25,13 +26,16 @@ from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.store.unit import Unit
 
 
-def build_pages(desk: Desk) -> ASGIApp:
+def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
     """Return the pages for people, to be mounted at `/` after every other route.
+
+    Args:
+        alerting: What sends test alerts and subscribes browsers; without it the pages offer neither.
 
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url))
+    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url), alerting)
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -50,6 +54,13 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),
             Route("/sign-in", partial(sign_in.show, door)),
             Route("/sign-out", partial(sign_in.leave, door), methods=["POST"]),
+            Route("/settings", partial(settings.show, door)),
+            Route("/settings/test", partial(settings.test, door), methods=["POST"]),
+            Route("/settings/browsers", partial(settings.add_browser, door), methods=["POST"]),
+            Route("/settings/browsers/remove", partial(settings.remove_browser, door), methods=["POST"]),
+            Route("/admin/alerts", partial(admin_alerts.show, door)),
+            Route("/admin/alerts/test", partial(admin_alerts.test, door), methods=["POST"]),
+            Route("/push-worker.js", partial(settings.worker, door)),
             Route("/static/{digest}/{name}", door.render.file),
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),

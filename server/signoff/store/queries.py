@@ -12,7 +12,16 @@ from typing import Any
 import aiosql
 from aiosql.queries import Queries
 
-FILES = ("log.sql", "cases.sql", "people.sql", "outbox.sql", "history.sql", "erasure.sql", "duty.sql")
+FILES = (
+    "log.sql",
+    "cases.sql",
+    "people.sql",
+    "outbox.sql",
+    "channels.sql",
+    "history.sql",
+    "erasure.sql",
+    "duty.sql",
+)
 
 
 class OneHopAdapter:

@@ -10,7 +10,7 @@ from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
-from signoff.domain.alert import Alert, Attempt
+from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.asked import Asked
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
@@ -348,6 +348,11 @@ class Reader(ErasureReads):
     async def count_failed_alerts(self) -> int:
         """Return how many alerts of open cases were given up."""
         return int((await self._q.count_failed_alerts(self._connection))["n"])
+
+    async def address_healths(self) -> dict[tuple[str, str], Health]:
+        """Return how sending went of late, by person and the address's id."""
+        found = self._q.address_healths(self._connection)
+        return {(row["person_id"], row["address_id"]): rows.health(row) async for row in found}
 
     # The whole log, for the verifier (audit/verify.py: SourceOfLog)
 

@@ -11,7 +11,7 @@ import orjson
 from signoff.audit.chain import Head
 from signoff.audit.fold import ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.merkle import HASH_BYTES
-from signoff.domain.alert import Alert, Attempt
+from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
@@ -389,6 +389,16 @@ def alert(row: Row, sealing: Sealing) -> Alert:
 def attempt(row: Row) -> Attempt:
     """Read a try to send an alert."""
     return Attempt(row["number"], from_text(row["began_at"]), optional_time(row["ended_at"]), row["error"])
+
+
+def health(row: Row) -> Health:
+    """Read how sending to an address went."""
+    return Health(
+        last_sent_at=optional_time(row["last_sent_at"]),
+        last_failed_at=optional_time(row["last_failed_at"]),
+        last_error=row["last_error"],
+        failures=row["failures"],
+    )
 
 
 def link(row: Row, sealing: Sealing) -> Link:

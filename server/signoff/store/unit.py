@@ -9,7 +9,7 @@ from typing import Any
 
 from signoff.audit import chain
 from signoff.audit.chain import Head
-from signoff.domain.alert import Alert, AlertDraft
+from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
 from signoff.domain.change import Change
 from signoff.domain.clock import to_text
 from signoff.domain.duty import Absence, Override, Rotation
@@ -485,3 +485,11 @@ class Unit(ErasureWrites, Reader):
             self._connection, id=alert_id, owner=owner, due_at=to_text(due_at), last_error=error
         )
         return row is not None
+
+    async def note_delivery(self, person_id: str, address_id: str, delivery: Delivery) -> None:
+        """Remember how sending to an address went."""
+        key = {"person_id": person_id, "address_id": address_id}
+        if isinstance(delivery, Sent):
+            await self._q.address_sent(self._connection, **key, at=to_text(self.now))
+        else:
+            await self._q.address_failed(self._connection, **key, at=to_text(self.now), error=delivery.why)
