@@ -22,6 +22,7 @@ from tests.promises import promise
 from signoff.audit.passkey import PasskeyInvalid
 from signoff.desk.claim import claim
 from signoff.desk.decide import decide, undo
+from signoff.desk.deliver import lease
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.handle import acknowledge, hand_over, move_to_queue, override, pause_agent_of, reassign
 from signoff.desk.look import inbox, look
@@ -62,6 +63,14 @@ def slow(desk: Desk) -> Desk:
 
 
 # Handing over
+
+
+async def test_who_is_handed_a_case_reads_by_whom(desk: Desk, cast: Cast, olga: Person) -> None:
+    asked = await ask(desk, cast.ada)
+    await told(desk)
+    await hand_over(desk, cast.omar, asked.escalation_id, to=olga.id)
+    (errand,) = await lease(desk, "worker")
+    assert (errand.alert.kind, errand.by) == ("handed_over", ("Omar",))
 
 
 async def test_who_is_handed_a_case_is_alerted_at_once_and_has_the_next_tiers_time(

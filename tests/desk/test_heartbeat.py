@@ -7,6 +7,7 @@ from tests._support.cases import ask
 from tests._support.clock import HandClock
 from tests.conftest import Cast
 
+from signoff.alerts.worker import take_due
 from signoff.desk.deliver import lease, lease_notices, record
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import beat, note_silence, silence
@@ -92,3 +93,20 @@ async def test_news_of_silence_is_dropped_once_somebody_sends_again(
     await note_silence(desk)
     await beat(desk, "worker")
     assert await lease_notices(desk, "worker") == []
+
+
+async def test_a_read_only_server_sees_the_silence_and_writes_nothing(
+    desk: Desk, cast: Cast, clock: HandClock
+) -> None:
+    await add_person(desk, "Root", roles=["admin"], addresses=("ntfy://root",))
+    await ask(desk, cast.ada)
+    clock.advance(60)
+    desk.store.read_only = "an older database was put back"
+
+    await beat(desk, "worker")
+
+    assert await note_silence(desk) is None
+    assert await take_due(desk, owner="worker", most=10) == []
+    assert await found(desk) is not None
+    desk.store.read_only = None
+    assert await note_silence(desk) is not None

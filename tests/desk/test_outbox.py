@@ -18,6 +18,7 @@ from signoff.desk.dead_letters import retry_alert
 from signoff.desk.decide import undo
 from signoff.desk.deliver import PER_ADDRESS, Errand, Notice, lease, lease_notices, record
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.handle import acknowledge
 from signoff.desk.people import add_person, disable_person, set_addresses, set_follow_up
 from signoff.domain.action import Action
 from signoff.domain.alert import AlertDraft, DeadLetter, Digest, Failed, Sent
@@ -385,6 +386,44 @@ async def test_an_address_that_fails_for_an_hour_ends_as_a_dead_letter_and_reach
         assert await reader.count_failed_alerts() == 1
         types = [t for _, t, _ in await reader.typed_events_of_case(asked.escalation_id)]
     assert types.count("alert.failed") == 1
+
+
+async def test_a_person_with_two_broken_addresses_moves_a_case_by_one_tier(
+    desk: Desk, cast: Cast, clock: HandClock, policy_path: Path
+) -> None:
+    await set_addresses(desk, "Omar", ("ntfy://omar", "mailto://omar.example"))
+    await add_person(desk, "Nina", roles=["supervisor"], addresses=("ntfy://nina",))
+    later = (
+        "      - {after: 10m, alert: [person:Sofia]}\n      - {after: 20m, alert: [person:Nina]}\ntriggers:\n"
+    )
+    policy_path.write_text(POLICY.replace("triggers:\n", later), encoding="utf-8")  # noqa: ASYNC240
+    asked = await ask(desk, cast.ada)
+    taken = await lease(desk, "worker")
+    clock.advance(1)
+    for one in taken:
+        await record(desk, "worker", one, Failed("gone", permanent=True))
+
+    assert [one.person.name for one in taken] == ["Omar", "Omar"]
+    assert [one.person.name for one in await lease(desk, "worker")] == ["Sofia"]
+    async with desk.store.reading() as reader:
+        case = await reader.case(asked.escalation_id)
+        types = [t for _, t, _ in await reader.typed_events_of_case(asked.escalation_id)]
+    assert case is not None
+    assert (case.tier, types.count("escalation.escalated")) == (1, 1)
+    assert (await verified(desk)).problems == ()
+
+
+async def test_nobody_else_is_asked_while_somebody_looks_at_the_case(desk: Desk, cast: Cast) -> None:
+    await set_addresses(desk, "Omar", ("ntfy://omar",))
+    await add_person(desk, "Olga", roles=["operator"], addresses=("ntfy://olga",))
+    asked = await ask(desk, cast.ada)
+    taken = await lease(desk, "worker")
+    await acknowledge(desk, cast.omar, asked.escalation_id)
+    for one in taken:
+        broken = one.alert.address == "ntfy://olga"
+        await record(desk, "worker", one, Failed("gone", permanent=True) if broken else Sent())
+
+    assert await lease(desk, "worker") == []
 
 
 async def test_a_person_who_was_reached_elsewhere_is_not_gone_round(desk: Desk, cast: Cast) -> None:

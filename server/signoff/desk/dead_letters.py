@@ -10,6 +10,7 @@ from signoff.domain.alert import ASKING, Alert, AlertDraft, DeadLetter
 from signoff.domain.duty import chosen
 from signoff.domain.errors import Conflict, NotFound
 from signoff.domain.event import SYSTEM, Draft
+from signoff.domain.ids import made_at
 from signoff.domain.people import Person
 from signoff.store.unit import Unit
 from signoff.triggers.load import LoadedPolicy
@@ -65,12 +66,22 @@ async def ask_others(unit: Unit, alert: Alert, escalation_id: str, policy: Loade
         return
     if case.acknowledged_by is not None or await unit.outbox.reached(case.id, alert.person_id):
         return
+    if await _passed_on_since(unit, alert, case.id):
+        return
     if (await take_up(unit, case, policy, at_once=True)).tier > case.tier:
         return
     asked = {one.person_id for one, _ in await unit.alerts_of_case(case.id)}
     others = [one for one in await everybody(unit, case) if one[0].id not in asked]
     for draft in drafts("escalated", case, others, unit.now):
         await unit.add_alert(case.id, draft)
+
+
+async def _passed_on_since(unit: Unit, alert: Alert, escalation_id: str) -> bool:
+    """Say whether a later tier was asked since an alert was written; what becomes of that is its own affair."""
+    return any(
+        one.kind == "escalated" and state != "failed" and made_at(one.id) > made_at(alert.id)
+        for one, state in await unit.alerts_of_case(escalation_id)
+    )
 
 
 async def retry_alert(desk: Desk, alert_id: str) -> Alert:
