@@ -32,7 +32,7 @@ from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
 from signoff.domain.near import meant
 from signoff.triggers.document import read_document
-from signoff.triggers.starters import starter_policy
+from signoff.triggers.starters import starter_cases, starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
@@ -285,6 +285,11 @@ class Home:
         return self.path / "policy.yaml"
 
     @property
+    def policy_cases(self) -> Path:
+        """Return the policy's table tests, which people run; nothing else reads them."""
+        return self.path / "policy.tests.yaml"
+
+    @property
     def keys(self) -> Path:
         """Return the directory of the keys."""
         return self.path / "keys"
@@ -388,10 +393,10 @@ def load_config(home: Home, **changed: Any) -> Config:
 
 
 def create_home(home: Home, *, starter: str = "general") -> None:
-    """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
+    """Make what is missing of a home's directories and its commented files; touch nothing that is there.
 
-    A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
-    until it is back, for the starter policy lets pass what it may have stopped.
+    A policy, with its table tests, is made with a new home only. Where there is a database, one that is missing was
+    lost: nothing is decided until it is back, for the starter policy lets pass what it may have stopped.
 
     Raises:
         StoreUnavailable: It cannot be made.
@@ -402,8 +407,9 @@ def create_home(home: Home, *, starter: str = "general") -> None:
         for folder in (home.database.parent, home.anchor_file.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
-        if not home.database.exists():
+        if not home.database.exists() and not home.policy_file.exists():
             _write_new(home.policy_file, starter_policy(starter))
+            _write_new(home.policy_cases, starter_cases(starter))
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
 

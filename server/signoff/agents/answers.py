@@ -127,6 +127,10 @@ class Case(_Told):
     receipt: str | None = Field(
         default=None, description="Signed proof of the decision (a JWT); hand it to whoever asks for one."
     )
+    proof: str | None = Field(
+        default=None,
+        description="Goes with the receipt: shows that the signed log holds the decision (a c2sp.org/tlog-proof).",
+    )
     valid_until: str | None = Field(
         default=None, description="Claim the approval before this. UTC, RFC 3339."
     )

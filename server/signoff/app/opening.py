@@ -31,7 +31,7 @@ from signoff.domain.people import ROLES
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
 from signoff.store.sealing import add_address_key, open_sealing
-from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
+from signoff.store.sqlite import SqliteStore, open_alone, open_snapshot, open_store
 from signoff.store.unit import Unit
 from signoff.triggers.watch import PolicyFile
 
@@ -195,7 +195,7 @@ async def verify_database(
     Raises:
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
-    async with open_snapshot(path) as reader:
+    async with open_alone(path) as reader:
         return await verify_log(
             LogSource(reader), keys, on_progress=on_progress, anchors=anchors, operators=operators
         )

@@ -223,7 +223,7 @@ def load_public(directory: Path) -> PublicKeys:
     """
     receipts = directory / RECEIPT_PUBLIC
     return PublicKeys(
-        log_verifiers(directory), _parse_jwks(_read(receipts), receipts), revoked_keys(directory)
+        log_verifiers(directory), parse_jwks(_read(receipts), receipts), revoked_keys(directory)
     )
 
 
@@ -279,7 +279,15 @@ def last_signed(directory: Path) -> str | None:
     return _read(path) if path.exists() else None
 
 
-def _parse_jwks(text: str, path: Path) -> Jwks:
+def parse_jwks(text: str, path: Path) -> Jwks:
+    """Read a JWK set of public Ed25519 keys.
+
+    Args:
+        path: What an error calls it.
+
+    Raises:
+        KeyInvalid: It is none.
+    """
     try:
         keys = orjson.loads(text)["keys"]
         made = [public_jwk(_from_base64url(key["x"])) for key in keys]
@@ -427,7 +435,7 @@ def publish_keys(directory: Path, keys: Keys) -> None:
     lines = _read(log).split("\n")[:-1] if log.exists() else []
     if keys.log.verifier.text not in lines:
         write_key_file(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
-    held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
+    held = parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
     if keys.receipt.jwk not in held:
         write_key_file(
             receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ import orjson
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
+from signoff.audit.event_form import parse_event
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
@@ -45,22 +46,18 @@ from signoff.audit.fold import (
 from signoff.audit.holds import Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HumanSignatures, Operators
-from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
+from signoff.audit.receipt_checks import ReceiptChecks
 from signoff.audit.recovery import MARK, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
-from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
-from signoff.domain.errors import InvalidRequest
-from signoff.domain.event import MAX_EVENT_BYTES, NO_EVENT, VERSION, commitment
+from signoff.domain.event import NO_EVENT, VERSION, commitment
 
 MISMATCHES_KEPT = (
     1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
 )
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
-_FIELDS = _REQUIRED | {"escalation"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class PayloadRow(NamedTuple):
@@ -110,6 +107,10 @@ class PolicyRow(NamedTuple):
     loaded_at: str
 
 
+_Place = tuple[int, int, str]
+"""Where a problem with a receipt belongs: after those of events or among them, the event, the case."""
+
+
 @dataclass(slots=True)
 class _Case:
     folded: Folded
@@ -125,6 +126,7 @@ class Verifier:
 
     def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
         self._trusted = TrustedKeys(keys)
+        self._receipts: ReceiptChecks[_Place] = ReceiptChecks()
         self._origin = keys.log[0].name
         self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
@@ -133,7 +135,7 @@ class Verifier:
         self._at = ""
         self._leaves = 0
         self._edge: list[bytes] = []
-        self._stated: IndexRow | None = None
+        self._stated: tuple[int, str, str, Any, bytes] | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
         self.grown: list[merkle.Node] = []
@@ -172,7 +174,7 @@ class Verifier:
         self._grow(leaf)
         self._next = seq + 1
         self._counts["events"] += 1
-        record = _parse(raw)
+        record = parse_event(raw)
         if record is None:
             self._fault(seq, "is not one canonical JSON object with the fields of an event")
         else:
@@ -183,14 +185,14 @@ class Verifier:
             )
             if wrong is not None:
                 self._add(Problem(seq, None, wrong))
-            self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
+            self._stated = (seq, record["type"], record["at"], record.get("escalation"), leaf)
         self._last, self._prev = leaf, "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
             self._compare_heads()
 
     def index(self, row: IndexRow) -> None:
         """Check what the event that was just fed is filed under."""
-        if self._stated is not None and self._stated.seq == row.seq and self._stated != row:
+        if self._stated is not None and self._stated[0] == row.seq and self._stated != row:
             self._fault(row.seq, "is filed under another type, time, case or hash than its bytes have")
 
     def _out_of_place(self, seq: int) -> None:
@@ -223,7 +225,7 @@ class Verifier:
         elif self._suspect is not None:
             self._settle_suspect()
         at = record["at"]
-        if not _TIME.fullmatch(at):
+        if not TIME.fullmatch(at):
             self._fault(seq, "has a time in another form")
         elif at < self._at:
             self._fault(seq, "is older than the event before it")
@@ -381,29 +383,14 @@ class Verifier:
                 self._check_receipt(one.token, folded, row)
 
     def _check_receipt(self, token: str, folded: Folded, row: CaseRow) -> None:
-        seq, fields = folded.decided_seq, folded.fields
-        decision = {
-            # What the policy decides is stated by the opening event, which has no assurance.
-            **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
-            "iss": self._origin,
-            "sub": row.escalation_id,
-            "aud": fields["agent_id"],
-            "outcome": fields["status"],
-            "action_digest": fields.get("final_digest"),
-            "proposed_digest": fields.get("action_digest"),
-            "policy_digest": fields.get("policy_digest"),
-            "audit_seq": seq,
-        }
-        stated = unverified_fields(token)
-        if not decision.items() <= stated.items():
-            self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
-        receipt_keys = self._trusted.receipts_at(seq)
-        if receipt_keys is None:
-            return
-        try:
-            read(token, receipt_keys)
-        except ReceiptInvalid as error:
-            self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
+        seq = folded.decided_seq
+        stated = stated_decision(folded, row.escalation_id, log=self._origin)
+        place = (self._rank(), seq, row.escalation_id)
+        self._tell(self._receipts.add(token, stated, place, jwks=self._trusted.receipts_at(seq)))
+
+    def _tell(self, wrong: list[tuple[_Place, str]]) -> None:
+        for (rank, seq, case_id), what in wrong:
+            self._keep((rank, seq), Problem(seq, case_id, what))
 
     def payload(self, row: PayloadRow) -> None:
         """Check a stored payload against the event that commits to it."""
@@ -440,7 +427,7 @@ class Verifier:
         size = self._take_checkpoint(row.note, at=row.at)
         if size not in (0, row.size):
             self._add(Problem(None, None, f"the checkpoint of size {size} is stored as of size {row.size}"))
-        if not _TIME.fullmatch(row.at):
+        if not TIME.fullmatch(row.at):
             self._add(Problem(None, None, f"the checkpoint of size {row.size} has a time in another form"))
         return size
 
@@ -555,6 +542,7 @@ class Verifier:
                 self._compare(case.folded, case.row)
         for case_id in self._rows:
             self._add(Problem(None, case_id, "a case is stored that no event opened"))
+        self._tell(self._receipts.finish())
         counts = self._counts
         return Report(
             events=counts["events"],
@@ -609,7 +597,10 @@ class Verifier:
     def _add(self, problem: Problem) -> None:
         """Record anything else that is wrong; once events are missing or changed it may only follow from that."""
         seq = problem.seq
-        self._keep((2, 0) if seq is None else (1 if self._faults else 0, seq), problem)
+        self._keep((2, 0) if seq is None else (self._rank(), seq), problem)
+
+    def _rank(self) -> int:
+        return 1 if self._faults else 0
 
     def _keep(self, place: tuple[int, int], problem: Problem) -> None:
         self._counts["problems"] += 1
@@ -617,18 +608,21 @@ class Verifier:
         del self._problems[PROBLEMS_KEPT:]
 
 
-def _parse(raw: bytes) -> dict[str, Any] | None:
-    """Return an event's fields, None unless the bytes are canonical and the fields of the right kinds."""
-    try:
-        record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    if type(record) is not dict or len(raw) > MAX_EVENT_BYTES or not _is_canonical(record, raw):
-        return None
-    if record.keys() != _FIELDS and record.keys() != _REQUIRED:
-        return None
-    kinds = (type(record["type"]), type(record["at"]), type(record["data"]), type(record["actor"]))
-    return record if kinds == (str, str, dict, dict) else None
+def stated_decision(case: Folded, escalation_id: str, *, log: str) -> dict[str, Any]:
+    """Return what the receipt of a case must state, by its events."""
+    fields = case.fields
+    return {
+        # What the policy decides is stated by the opening event, which has no assurance.
+        **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
+        "iss": log,
+        "sub": escalation_id,
+        "aud": fields["agent_id"],
+        "outcome": fields["status"],
+        "action_digest": fields.get("final_digest"),
+        "proposed_digest": fields.get("action_digest"),
+        "policy_digest": fields.get("policy_digest"),
+        "audit_seq": case.decided_seq,
+    }
 
 
 def _json(data: bytes) -> Any:
@@ -636,31 +630,6 @@ def _json(data: bytes) -> Any:
         return orjson.loads(data)
     except ValueError:
         return None
-
-
-def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
-    # In ASCII without fractions and huge numbers, orjson's sorted output is the RFC 8785 form (`domain/canonical.py`).
-    if raw.isascii() and _is_plain(record.values()):
-        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS) == raw
-    try:
-        check_value(record, field="event")
-    except InvalidRequest:
-        return False
-    return canonical(record) == raw
-
-
-def _is_plain(values: Iterable[Any]) -> bool:
-    """Say whether there are no numbers that could be written in two ways."""
-    for value in values:
-        kind = type(value)
-        if kind is str or value is None or kind is bool:
-            continue
-        if kind is int:
-            if not -MAX_INT <= value <= MAX_INT:
-                return False
-        elif kind is float or not _is_plain(value.values() if kind is dict else value):
-            return False
-    return True
 
 
 def _differs(name: str, held: Any, said: Any) -> str:

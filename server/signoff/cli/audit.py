@@ -1,20 +1,17 @@
-"""The audit log: verify it, and print its newest checkpoint."""
+"""The audit log: verify it, print its newest checkpoint, and hand out what it says."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from signoff.cli.commands import Commands, Failure, examples, run, with_home
+from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
+from signoff.cli.evidence import export, prove, verify_bundle
+from signoff.cli.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from signoff.audit.keys import PublicKeys
     from signoff.audit.operators import Operators
     from signoff.audit.report import Report
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 audit = Commands(
     "audit",
-    help="The proof: verify the log, print its checkpoint, recover it.",
+    help="The proof: verify the log, print its checkpoint, export evidence, recover it.",
     found_in={"recover": "signoff.cli.recover"},
 )
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -30,6 +27,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @audit.command("verify")
 @click.option("--db", type=_FILE, help="Verify this database instead of the home's.")
+@click.option("--bundle", type=_FILE, help="Verify an evidence file instead, made by `signoff audit export`.")
 @click.option(
     "--checkpoint", "checkpoints", multiple=True, type=_FILE,
     help="A signed checkpoint kept elsewhere; only such a one shows a restored old copy. May be repeated.",
@@ -43,9 +41,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @examples(
     "signoff audit verify",
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
+    "signoff audit verify --bundle case.zip --key log.pub",
 )
 def verify(
     db: Path | None,
+    bundle: Path | None,
     checkpoints: tuple[Path, ...],
     key: Path | None,
     operators: Path | None,
@@ -59,9 +59,19 @@ def verify(
     from signoff.config import find_home
 
     found = find_home(home)
+    if bundle is not None:
+        if db is not None:
+            raise BadInput("--db and --bundle are two things to verify; name one of them.")
+        verify_bundle(
+            bundle,
+            checkpoints,
+            keys=public_keys(found, key) if key or found.keys.exists() else None,
+            operators=read_pins(operators),
+        )
+        return
     path = db or found.database
     anchors = _anchors(found, checkpoints, whole=db is None)
-    report = run(_verify, path, _public_keys(found, key), anchors, read_pins(operators))
+    report = run(_verify, path, public_keys(found, key), anchors, read_pins(operators))
     _print_report(report, path)
     if not report.ok:
         raise Failure(_verdict(report))
@@ -83,7 +93,8 @@ async def _verify(path: Path, keys: PublicKeys, anchors: list[str], operators: O
         )
 
 
-def _public_keys(home: Home, key: Path | None) -> PublicKeys:
+def public_keys(home: Home, key: Path | None) -> PublicKeys:
+    """Return the keys to verify with: the home's, or the log's key in a file."""
     from signoff.audit.checkpoint import CheckpointInvalid, parse_verifier_key
     from signoff.audit.keys import KeyInvalid, PublicKeys, load_public
 
@@ -169,22 +180,5 @@ async def _checkpoint(config: Config) -> str:
         return await publish(desk, config.home) or ""
 
 
-@contextmanager
-def progress(label: str) -> Generator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr where that is a terminal, and nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    bar: Any = None
-
-    def update(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = click.progressbar(length=total, label=label, file=sys.stderr)
-        bar.update(done - bar.pos)
-
-    try:
-        yield update
-    finally:
-        if bar is not None:
-            bar.render_finish()
+audit.add_command(export)
+audit.add_command(prove)

@@ -41,7 +41,7 @@ def backup(out: Path, home: Path | None) -> None:
 async def _backup(config: Config, out: Path) -> Report:
     from signoff.app import open_desk
     from signoff.app.backup import back_up
-    from signoff.cli.audit import progress
+    from signoff.cli.progress import progress
 
     async with open_desk(config) as desk:
         with progress("Verifying") as on_progress:

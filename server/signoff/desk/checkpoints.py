@@ -11,7 +11,9 @@ import anyio
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.keys import CheckpointRefused, KeyInvalid
+from signoff.audit.receipt import unverified_fields
 from signoff.audit.recovery import Allowed
+from signoff.audit.tlog_proof import TlogProof
 from signoff.desk.desk import Desk
 from signoff.domain.errors import StoreUnavailable
 from signoff.store.reader import Reader
@@ -166,3 +168,22 @@ async def prove_events(reader: Reader, events: list[tuple[int, bytes]], note: st
             entry["inclusion"] = [base64.b64encode(one).decode() for one in proof]
         made.append(entry)
     return {"checkpoint": note, "events": made}
+
+
+async def prove_event(reader: Reader, seq: int, note: str, *, event: bytes | None = None) -> TlogProof:
+    """Return the proof that an event is under a signed checkpoint that covers it.
+
+    Args:
+        event: The event's bytes, for a proof that carries what it is about.
+    """
+    plan = merkle.plan_inclusion(seq, checkpoint_of(note).size)
+    hashes = plan.proof(await reader.nodes(plan.nodes))
+    return TlogProof(seq, tuple(hashes), note, event)
+
+
+async def prove_receipt(reader: Reader, receipt: str, note: str) -> str | None:
+    """Return the proof of the event that a receipt of our own names, with the event in it."""
+    seq = unverified_fields(receipt).get("audit_seq")
+    if type(seq) is not int or (event := await reader.event(seq)) is None:
+        return None  # a row edited by hand; what is told beside it says so to whoever verifies
+    return (await prove_event(reader, seq, note, event=event)).text
