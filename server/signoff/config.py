@@ -18,6 +18,7 @@ import ipaddress
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -27,6 +28,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from signoff.audit.checkpoint import CheckpointInvalid
+from signoff.audit.cosignature import parse_witness_key
 from signoff.domain.clock import read_duration
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
@@ -72,6 +75,39 @@ def _contact(text: str) -> str:
     if not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", text):
         raise ValueError("write mailto:admin@example.com, or an https:// address")
     return text
+
+
+def _absolute(text: str) -> str:
+    if not Path(text).is_absolute():
+        raise ValueError("write a whole path, such as /mnt/elsewhere/checkpoint")
+    return text
+
+
+def _anchor_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("write an address such as https://witness.example.com, without user name and #")
+    return text
+
+
+def _witness_key(text: str) -> str:
+    try:
+        parse_witness_key(text)
+    except CheckpointInvalid as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def _each_once(anchors: tuple[Anchor, ...]) -> tuple[Anchor, ...]:
+    places = [one.path if isinstance(one, FileAnchor) else one.url for one in anchors]
+    for one, place in zip(anchors, places, strict=True):
+        if places.count(place) > 1:
+            raise ValueError(f"{one.label} stands there twice")
+        if place.startswith("http:") and not isinstance(one, FileAnchor) and not one.allow_private:
+            raise ValueError(
+                f"{one.label}: must be https; plain http is for a network of your own, with allow_private: true"
+            )
+    return anchors
 
 
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=LONGEST))]
@@ -192,6 +228,60 @@ class RetentionSettings(_Strict):
         return {kind: age for kind, age in given.items() if age is not None}
 
 
+class AuditSettings(_Strict):
+    """Who may follow the audit log over HTTP."""
+
+    public: Literal["none", "checkpoints", "log"] = Field(
+        "checkpoints",
+        description="What anybody may read under /audit who reaches the pages. checkpoints: signed tree heads and hashes,\n"
+        "which tell how many events there are. log: the events too, which tell what happened and hold nothing\n"
+        "personal; existing log tools can then follow the log. none: only auditors and admins who are signed in.",
+    )
+
+
+class FileAnchor(_Strict):
+    """A further file that the newest checkpoint is kept in."""
+
+    kind: Literal["file"]
+    path: Annotated[str, AfterValidator(_absolute)]
+
+    @property
+    def label(self) -> str:
+        """Return what people call it."""
+        return f"file {self.path}"
+
+
+class HttpAnchor(_Strict):
+    """A URL that the newest checkpoint is sent to, and that answers with it."""
+
+    kind: Literal["http"]
+    url: Annotated[str, AfterValidator(_anchor_url)]
+    method: Literal["PUT", "POST"] = "PUT"
+    allow_private: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what people call it; its path and query may hold a secret."""
+        return f"http {urlsplit(self.url).netloc}"
+
+
+class WitnessAnchor(_Strict):
+    """A C2SP tlog-witness that cosigns the newest checkpoint."""
+
+    kind: Literal["witness"]
+    url: Annotated[str, AfterValidator(_anchor_url)]
+    key: Annotated[str, AfterValidator(_witness_key)]
+    allow_private: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what people call it."""
+        return f"witness {parse_witness_key(self.key).name}"
+
+
+Anchor = FileAnchor | HttpAnchor | WitnessAnchor
+
+
 class Settings(_Strict):
     """Every key of `signoff.yaml`."""
 
@@ -257,6 +347,24 @@ class Settings(_Strict):
         default_factory=lambda: AgentSettings(),
         description="What one agent may ask of people. For one agent alone: `signoff agents limit`.",
     )
+    audit: AuditSettings = Field(
+        default_factory=lambda: AuditSettings(),
+        description="Who may follow the audit log over HTTP.",
+    )
+    anchors: Annotated[
+        tuple[Annotated[Anchor, Field(discriminator="kind")], ...], AfterValidator(_each_once)
+    ] = Field(
+        (),
+        max_length=32,
+        description="Where the newest checkpoint goes besides anchors/checkpoint. One entry for each place:\n"
+        "- {kind: file, path: /mnt/elsewhere/checkpoint}\n"
+        "- {kind: http, url: 'https://example.com/checkpoint', method: PUT}    GET must return it\n"
+        "- {kind: witness, url: 'https://witness.example.com', key: witness.example.com/w1+…}\n"
+        "At start the log is held against all of them. A URL must be https and public, unless allow_private is true.",
+    )
+
+
+ANCHORS: dict[str, type[_Strict]] = {"file": FileAnchor, "http": HttpAnchor, "witness": WitnessAnchor}
 
 
 GROUPS: dict[str, type[BaseModel]] = {
@@ -264,6 +372,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "alerts": AlertSettings,
     "retention": RetentionSettings,
     "agents": AgentSettings,
+    "audit": AuditSettings,
 }
 """Keys that hold a map of further keys."""
 
@@ -464,9 +573,11 @@ def parse_settings(data: bytes, *, path: Path, changed: dict[str, Any] | None = 
         except ValidationError as error:
             for one in error.errors():
                 where = one["loc"]
+                if where[0] == "anchors":  # pydantic puts the kind of an anchor into the path
+                    where = tuple(part for at, part in enumerate(where) if at != 2)
                 place = document.keys.get(where) or document.places.get(where)
                 line, column = (place.line, place.column) if place else (1, 1)
-                problems.append((line, column, _said(where, one["type"], one["msg"])))
+                problems.append((line, column, _said(one["loc"], one["type"], one["msg"])))
     raise ConfigInvalid(
         path, [f"{path.name}:{line}:{column}: {said}" for line, column, said in sorted(problems)]
     )
@@ -512,18 +623,28 @@ def _tuples(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _said(where: tuple[str | int, ...], kind: str, message: str) -> str:
-    name = ".".join(str(part) for part in where)
+    name = ".".join(str(part) for at, part in enumerate(where) if (where[0], at) != ("anchors", 2))
     if kind == "extra_forbidden":
-        group = GROUPS.get(str(where[0])) if len(where) > 1 else None
-        known = (group or Settings).model_fields
+        known = _known(where)
         return f"there is no key {name}{meant(str(where[-1]), known)}"
     said = {
         "int_type": "must be a whole number",
         "string_type": "must be text",
         "tuple_type": "must be a list",
         "model_type": "must be a map",
+        "model_attributes_type": "must be a map",
+        "missing": "is missing",
+        "union_tag_not_found": f"needs a kind: {', '.join(ANCHORS)}",
+        "union_tag_invalid": f"is of a kind that does not exist; there are {', '.join(ANCHORS)}",
     }.get(kind)
     return f"{name}: {said or message.removeprefix('Value error, ')}"
+
+
+def _known(where: tuple[str | int, ...]) -> Iterable[str]:
+    """Return the keys that may stand where one does that may not."""
+    if len(where) == 4 and where[0] == "anchors":
+        return ANCHORS[str(where[2])].model_fields
+    return GROUPS.get(str(where[0]), Settings).model_fields if len(where) > 1 else Settings.model_fields
 
 
 def _reachable(host: str) -> str:

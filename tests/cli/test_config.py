@@ -73,6 +73,31 @@ def test_checks_are_kept_as_long_as_any_window_of_a_policy_reaches_back() -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("anchors: x", "signoff.yaml:1:1: anchors: must be a list"),
+        ("anchors: [x]", "signoff.yaml:1:11: anchors.0: must be a map"),
+        ("anchors: [{path: /a}]", "signoff.yaml:1:11: anchors.0: needs a kind: file, http, witness"),
+        (
+            "anchors: [{kind: ftp, url: 'https://a.example'}]",
+            "signoff.yaml:1:11: anchors.0: is of a kind that does not exist; there are file, http, witness",
+        ),
+        (
+            "anchors: [{kind: file, path: a}]",
+            "signoff.yaml:1:24: anchors.0.path: write a whole path, such as /mnt/elsewhere/checkpoint",
+        ),
+        (
+            "anchors:\n  - {kind: http, url: 'https://a.example', methods: PUT}",
+            "signoff.yaml:2:44: there is no key anchors.0.methods - did you mean 'method'?",
+        ),
+        (
+            "anchors: [{kind: http, url: 'http://a.example'}]",
+            "signoff.yaml:1:1: anchors: http a.example: must be https; plain http is for a network of your own, with"
+            " allow_private: true",
+        ),
+        (
+            "anchors: [{kind: file, path: /a}, {kind: file, path: /a}]",
+            "signoff.yaml:1:1: anchors: file /a stands there twice",
+        ),
+        ("audit: {publik: log}", "signoff.yaml:1:9: there is no key audit.publik - did you mean 'public'?"),
         ("prot: 1", "signoff.yaml:1:1: there is no key prot - did you mean 'port'?"),
         ("\nport: '1'", "signoff.yaml:2:1: port: must be a whole number"),
         ("undo_s: 1\nundo_s: 2", "signoff.yaml:2:1:"),

@@ -315,7 +315,7 @@ async def test_a_proposal_for_another_database_confirms_nothing(config: Config) 
     async with open_desk(config) as desk:
         with pytest.raises(Conflict, match="changed since the proposal"):
             await confirm_recovery(desk, config, by="Amir", code=code)
-        assert await contradicting(config.home, desk)
+        assert await contradicting(config, desk)
 
 
 async def people_more(desk: Desk) -> None:

@@ -70,7 +70,7 @@ async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: a
 
         with closing(bind(config)) as listening:
             async with open_desk(config) as desk, anyio.create_task_group() as tasks:
-                tasks.start_soon(stand_watch, desk, config.home)
+                tasks.start_soon(stand_watch, desk, config)
                 await host(desk, config, listening=listening, terminal=terminal, ready=ready, stop=stop)
                 tasks.cancel_scope.cancel()
 
@@ -88,6 +88,7 @@ async def host(
     # None of these is needed by a `signoff mcp` that never hosts.
     from signoff.alerts.worker import run_alerts
     from signoff.app.alerting import make_channels
+    from signoff.app.anchors import ask_places, run_anchors
     from signoff.app.http import build_doors, serve_http
 
     channels = make_channels(config, desk.clock, terminal=terminal)
@@ -95,6 +96,8 @@ async def host(
         for what, every_s, work in _chores(desk, config):
             workers.start_soon(_repeat, desk, what, every_s, work)
         workers.start_soon(_watch_own_worker, desk, channels)
+        if config.settings.anchors:
+            workers.start_soon(run_anchors, desk, config)
         await serve_http(
             build_doors(desk, config, channels),
             config,
@@ -109,6 +112,8 @@ async def host(
         workers.cancel_scope.cancel()
     with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
         await publish(desk, config.home)
+        if config.settings.anchors:
+            await ask_places(desk, config)  # with what was signed last
 
 
 def _chores(desk: Desk, config: Config) -> list[tuple[str, float, Callable[[], Awaitable[object]]]]:
@@ -133,14 +138,14 @@ async def _retain(desk: Desk, home: Home, keep_for: Mapping[Kind, timedelta]) ->
     await scrub_when_small(desk, size_bytes=size_bytes, most_bytes=VACUUM_MOST_BYTES)
 
 
-async def stand_watch(desk: Desk, home: Home) -> None:
+async def stand_watch(desk: Desk, config: Config) -> None:
     """Look again and again whether the log is the one that was signed; stop writing, and begin again, by that."""
     if desk.store.read_only is not None:
         log.error("READ-ONLY. %s", desk.store.read_only)
     while True:
         await anyio.sleep(LOOK_AT_ANCHORS_EVERY_S)
         try:
-            why = await why_read_only(home, desk)
+            why = await why_read_only(config, desk)
         except SignoffError as error:
             log.warning("Anchors: %s", error.message)
             continue

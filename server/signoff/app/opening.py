@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 
 from signoff.app.standing import erase_again, why_read_only
+from signoff.audit.checkpoint import Checkpoint
 from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
 from signoff.audit.operators import Operators
@@ -19,6 +20,7 @@ from signoff.audit.verify import verify_log
 from signoff.config import Config, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import AgentLimits, Desk, DeskSettings
+from signoff.desk.follow import MOST_COSIGNATURES, compare_footer
 from signoff.desk.people import add_person, list_people
 from signoff.desk.record import CheckSettings
 from signoff.desk.rotate import check_keys, settle_rotations
@@ -70,7 +72,8 @@ async def open_desk(
                 settings=_desk_settings(config),
                 erasures=ErasureFile(config.home.erasures_file),
             )
-            store.read_only = await why_read_only(config.home, desk)
+            await _ask_places(config, desk)
+            store.read_only = await why_read_only(config, desk)
             await erase_again(desk)
             if store.read_only is None:
                 await settle_rotations(desk)
@@ -112,6 +115,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         case_sign_in_valid_for=settings.case_sign_in_valid_for,
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
+        public_audit=settings.audit.public,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
         digest_above=settings.alerts.digest_above,
         digest_within=settings.alerts.digest_within,
@@ -152,6 +156,15 @@ def local_user() -> str:
         return "operator"
 
 
+async def _ask_places(config: Config, desk: Desk) -> None:
+    """Ask the places outside what they know of this log, so that `why_read_only` can say it."""
+    if not config.settings.anchors:
+        return
+    from signoff.app.anchors import ask_places  # brings an HTTP client, which most homes do without
+
+    await ask_places(desk, config)
+
+
 def sqlite_settings(desk: Desk) -> dict[str, str]:
     """Return how the database is run, as read back from it: library, version, journal_mode, synchronous."""
     if not isinstance(desk.store, SqliteStore):
@@ -175,6 +188,23 @@ async def kept_policies(path: Path) -> list[PolicyRow]:
     async with open_snapshot(path) as reader:
         found = [one async for page in reader.policies() for one in page]
     return sorted(found, key=lambda one: one.loaded_at, reverse=True)
+
+
+async def cosigned_notes(path: Path) -> list[str]:
+    """Return the newest checkpoints that a database file keeps with cosignatures, as one note each.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        found = await reader.newest_cosigned(MOST_COSIGNATURES)
+    return [row.note + "".join(lines) for row, lines in found]
+
+
+async def compare_footer_with(path: Path, text: str) -> Checkpoint | None:
+    """Hold an alert's footer against the log in a database file (`desk/follow.py: compare_footer`)."""
+    async with open_snapshot(path) as reader:
+        return await compare_footer(reader, text)
 
 
 async def verify_database(

@@ -16,7 +16,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.erase import scrub
 from signoff.desk.recover import Proposal, Recovered, confirm, propose
 from signoff.domain.clock import from_text, to_text
-from signoff.domain.errors import Forbidden, NotFound
+from signoff.domain.errors import Conflict, Forbidden, NotFound
 from signoff.domain.people import Assurance
 
 
@@ -34,7 +34,12 @@ async def propose_recovery(
         Conflict: There is nothing to recover.
         Forbidden: Not by these two people.
     """
-    superseded = await contradicting(config.home, desk)
+    superseded = await contradicting(config, desk)
+    if not superseded and desk.store.read_only is not None:
+        raise Conflict(
+            "What is given up has to be named, and no checkpoint of it is here. Put the newest one that anybody kept"
+            f" into {config.home.anchor_file}, and propose again."
+        )
     proposal, code = await propose(
         desk, by=by, confirmer=confirmer, reason=reason, assurance=assurance, superseded=superseded
     )
@@ -52,7 +57,7 @@ async def confirm_recovery(desk: Desk, config: Config, *, by: str, code: str) ->
     """
     path = proposal_file(config.home)
     proposal = await anyio.to_thread.run_sync(_read, path)
-    superseded = await contradicting(config.home, desk)
+    superseded = await contradicting(config, desk)
     try:
         made = await confirm(desk, proposal, by=by, code=code, superseded=superseded)
     except Forbidden:
@@ -61,6 +66,10 @@ async def confirm_recovery(desk: Desk, config: Config, *, by: str, code: str) ->
         raise
     desk.store.read_only = None
     await publish(desk, config.home)
+    if config.settings.anchors:
+        from signoff.app.anchors import ask_places
+
+        await ask_places(desk, config)  # they take the new history, or say that it is another one
     await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
     await scrub(desk, vacuum=True)
     return made

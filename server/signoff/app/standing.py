@@ -8,21 +8,28 @@ import anyio
 
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
 from signoff.audit.keys import last_signed, log_verifiers
-from signoff.config import Home
+from signoff.config import Config
 from signoff.desk.checkpoints import accepts
 from signoff.desk.desk import Desk
 from signoff.desk.erase import forget, replay
 from signoff.domain.errors import Conflict
 from signoff.store.unit import Unit
 
+_UNTIL = (
+    "Nothing is decided or stored until the newest database is put back, or two people recover the log"
+    " (`signoff audit recover`)."
+)
 
-async def contradicting(home: Home, desk: Desk) -> list[str]:
-    """Return the signed notes of this home that its log does not contain, the largest last.
+
+async def contradicting(config: Config, desk: Desk) -> list[str]:
+    """Return the signed notes that are known of this log and that it does not contain, the largest last.
+
+    Known are what the home signed last, what it keeps outside the data directory, and what places outside hold.
 
     Raises:
         Conflict: An anchor, or what remembers a recovery, is damaged.
     """
-    notes = await anyio.to_thread.run_sync(_notes, home, desk)
+    notes = await anyio.to_thread.run_sync(_notes, config, desk)
     recovery = desk.signer.recovery()
     found = []
     # The notes are read before the log's size: the log only grows.
@@ -34,23 +41,32 @@ async def contradicting(home: Home, desk: Desk) -> list[str]:
     return found
 
 
-async def why_read_only(home: Home, desk: Desk) -> str | None:
+async def why_read_only(config: Config, desk: Desk) -> str | None:
     """Return why nothing may be written here, None where the log is the one that was signed.
 
     The words are for everybody who asks, so they name no path.
     """
-    notes = await contradicting(home, desk)
+    notes = await contradicting(config, desk)
     if not notes:
-        return None
+        why = await anyio.to_thread.run_sync(_what_a_witness_says, config)
+        return f"signoff is read-only here: {why} {_UNTIL}" if why is not None else None
     known = verify_note(notes[-1], log_verifiers(desk.keys.directory))
     async with desk.store.reading() as reader:
         size = (await reader.head()).size
     return (
         "signoff is read-only here: its audit log is not the one that was signed. A checkpoint of"
         f" {known.size} events is known, and the database, with {size}, does not contain it. Was an old copy restored?"
-        " Nothing is decided or stored until the newest database is put back, or two people recover the log"
-        " (`signoff audit recover`)."
+        f" {_UNTIL}"
     )
+
+
+def _what_a_witness_says(config: Config) -> str | None:
+    """Return what a witness says that knows more of this log than the log itself, and of which no checkpoint is here."""
+    if not config.settings.anchors:
+        return None
+    from signoff.app.anchors import says_another  # brings an HTTP client, which most homes do without
+
+    return says_another(config)
 
 
 async def erase_again(desk: Desk) -> None:
@@ -73,10 +89,15 @@ async def erase_again(desk: Desk) -> None:
     await desk.store.mend(move)
 
 
-def _notes(home: Home, desk: Desk) -> list[tuple[Checkpoint, str]]:
+def _notes(config: Config, desk: Desk) -> list[tuple[Checkpoint, str]]:
+    home = config.home
     made = [_checked(home.anchor_file, _read(home.anchor_file), desk)]
     made.append(_checked(desk.keys.directory / "log.signed", last_signed(desk.keys.directory), desk))
-    # Both are mostly the same one.
+    if config.settings.anchors:
+        from signoff.app.anchors import known_notes
+
+        made += known_notes(config, log_verifiers(desk.keys.directory))
+    # Mostly they are the same one.
     return sorted({one for one in made if one is not None}, key=lambda one: one[0].size)
 
 

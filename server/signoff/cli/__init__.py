@@ -28,6 +28,7 @@ signoff = Commands(
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
         "keys": "signoff.cli.keys",
+        "witness": "signoff.cli.witness",
         "export": "signoff.cli.data",
         "erase": "signoff.cli.erase",
         "hold": "signoff.cli.erase",

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from signoff.cli.checkpoint import checkpoint
 from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
 from signoff.cli.evidence import export, prove, verify_bundle
 from signoff.cli.progress import progress
+from signoff.cli.witnessed import print_witnessed, witness_keys
 
 if TYPE_CHECKING:
     from signoff.audit.keys import PublicKeys
     from signoff.audit.operators import Operators
     from signoff.audit.report import Report
-    from signoff.config import Config, Home
+    from signoff.config import Home
 
 audit = Commands(
     "audit",
@@ -37,11 +39,21 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--operators", type=_FILE,
     help="The passkeys of people, kept elsewhere (`signoff people pin`): only they show an invented approval.",
 )  # fmt: skip
+@click.option(
+    "--witness", "witnesses", multiple=True, metavar="VKEY",
+    help="The public key of a witness: say up to where it cosigned this log. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--quorum",
+    type=click.IntRange(min=1),
+    help="How many of the witnesses must have cosigned. Default: all of them.",
+)
 @with_home
 @examples(
     "signoff audit verify",
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
     "signoff audit verify --bundle case.zip --key log.pub",
+    "signoff audit verify --witness witness.example.com/w1+5a8c…+BF…",
 )
 def verify(
     db: Path | None,
@@ -49,6 +61,8 @@ def verify(
     checkpoints: tuple[Path, ...],
     key: Path | None,
     operators: Path | None,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
     home: Path | None,
 ) -> None:
     """Verify the whole log: chain, tree, checkpoints, and every stored payload, case, decision, receipt and policy.
@@ -62,6 +76,8 @@ def verify(
     if bundle is not None:
         if db is not None:
             raise BadInput("--db and --bundle are two things to verify; name one of them.")
+        if witnesses or quorum is not None:
+            raise BadInput("An evidence file holds no cosignatures; --witness is for a database.")
         verify_bundle(
             bundle,
             checkpoints,
@@ -70,11 +86,21 @@ def verify(
         )
         return
     path = db or found.database
+    cosigners = witness_keys(witnesses, quorum)
     anchors = _anchors(found, checkpoints, whole=db is None)
+    if cosigners:
+        anchors += run(_cosigned, path)
     report = run(_verify, path, public_keys(found, key), anchors, read_pins(operators))
     _print_report(report, path)
     if not report.ok:
         raise Failure(_verdict(report))
+    print_witnessed(anchors, cosigners, quorum)
+
+
+async def _cosigned(path: Path) -> list[str]:
+    from signoff.app import cosigned_notes
+
+    return await cosigned_notes(path)
 
 
 def read_pins(path: Path | None) -> Operators | None:
@@ -116,8 +142,9 @@ def _anchors(home: Home, checkpoints: tuple[Path, ...], *, whole: bool) -> list[
     from signoff.audit.keys import last_signed
 
     files = [*checkpoints]
-    if whole and home.anchor_file.exists():
-        files.append(home.anchor_file)
+    if whole:
+        kept = (home.anchor_file, *sorted(home.anchor_file.parent.glob("*.checkpoint")))
+        files += [file for file in kept if file.exists()]
     notes = [file.read_text(encoding="utf-8", errors="replace") for file in files]
     signed = last_signed(home.keys) if whole else None
     return [*notes, signed] if signed is not None else notes
@@ -163,21 +190,7 @@ def _verdict(report: Report) -> str:
     return "The log does not hold: what is stored beside it disagrees."
 
 
-@audit.command("checkpoint")
-@with_home
-@examples("signoff audit checkpoint", "signoff audit checkpoint > /mnt/elsewhere/checkpoint.txt")
-def checkpoint(home: Path | None) -> None:
-    """Sign the log as it stands and print the checkpoint. Keep it elsewhere: it proves what was there."""
-    from signoff.config import find_home, load_config
-
-    click.echo(run(_checkpoint, load_config(find_home(home))), nl=False)
-
-
-async def _checkpoint(config: Config) -> str:
-    from signoff.app import open_desk, publish
-
-    async with open_desk(config) as desk:
-        return await publish(desk, config.home) or ""
+audit.add_command(checkpoint)
 
 
 audit.add_command(export)

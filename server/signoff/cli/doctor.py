@@ -71,6 +71,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         async with desk.store.reading() as reader:
             pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
             silent = await silence(desk, reader)
+            forks = await reader.forks_suspected(100)
             made.append(
                 (
                     True,
@@ -86,6 +87,14 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         made.append((not failed, given_up if failed else "no alert was given up on"))
         made.append((silent is None, _silence(silent)))
         made += await _alerts(desk, config)
+        if forks:
+            made.append(
+                (
+                    False,
+                    f"{len(forks)} checkpoints were shown that this log contradicts (audit.fork_suspected)",
+                )
+            )
+        made += _places(config)
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
@@ -118,6 +127,26 @@ async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
     made = [(not failing, told if failing else f"addresses for alerts: {len(found)}, none failing")]
     problems = Wording(config.home.alert_templates).problems()
     made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
+    return made
+
+
+def _places(config: Config) -> list[tuple[bool, str]]:
+    """Say of every anchor what it holds."""
+    if not config.settings.anchors:
+        return [
+            (
+                True,
+                f"checkpoints go to {config.home.anchor_file} only; more places: `anchors` in signoff.yaml",
+            )
+        ]
+    from signoff.app.anchors import standings
+
+    made = []
+    for one in standings(config):
+        if one.error:
+            made.append((False, f"{one.label} has failed since {one.failing_since[:19]}: {one.error}"))
+        else:
+            made.append((True, f"{one.label} has the checkpoint of {one.size} events, since {one.at[:19]}"))
     return made
 
 

@@ -177,7 +177,7 @@ async def _mcp(config: Config, name: str) -> None:
             agent = await local_agent(desk, name)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
-                tasks.start_soon(stand_watch, desk, config.home)
+                tasks.start_soon(stand_watch, desk, config)
                 yield desk, agent
                 tasks.cancel_scope.cancel()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,8 @@ class Answer:
     """Only where the agent sent the action it is about to run: may exactly that run now?"""
     claimed_at: datetime | None = None
     outcome: Outcome | None = None
+    checkpoint: str | None = None
+    """The signed checkpoint that covers what is told here."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form; times are text, and what is None is left out."""
@@ -117,6 +119,7 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     still = await settled(desk, case)
     if still.version != case.version:
         return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
+    told = replace(told, checkpoint=note)
     return await _with_decision(desk, case, told, document=document, action=action, note=note)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import CheckpointSigner, Keys
@@ -14,6 +15,9 @@ from signoff.domain.clock import Clock
 from signoff.domain.ids import NewId
 from signoff.store.store import Store
 from signoff.triggers.watch import PolicyFile
+
+PublicAudit = Literal["none", "checkpoints", "log"]
+"""What of the log anybody may read who reaches the pages: nothing, checkpoints and hashes, or the events too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class DeskSettings:
     """How long an opened magic link shows its case."""
     sign_in_link_valid_for: timedelta = timedelta(minutes=15)
     sign_in_valid_for: timedelta = timedelta(hours=12)
+    public_audit: PublicAudit = "checkpoints"
     lease_s: int = 60
     """How long a worker may take to send an alert before another may try."""
     digest_above: int = 5

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import silence
-from signoff.domain.errors import NotFound, SignoffError
+from signoff.domain.errors import SignoffError
 from signoff.operators import admin_alerts, case, hand, inbox, links, settings, sign_in
 from signoff.operators.alerting import Alerting
+from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -65,7 +66,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
-            Route("/audit/checkpoint", partial(_checkpoint, door)),
+            *follow_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
@@ -144,12 +145,3 @@ async def _jwks(door: Door, request: Request) -> Response:
         held = (await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)).receipts_in_use
     # Who meets a `kid` that is not there asks again; a rotation is seen within five minutes.
     return JSONResponse(held, headers={"Cache-Control": "public, max-age=300"})
-
-
-async def _checkpoint(door: Door, request: Request) -> Response:
-    """Answer GET /audit/checkpoint: the newest signed checkpoint as a C2SP signed note."""
-    async with door.desk.store.reading() as reader:
-        newest = await reader.newest_checkpoint()
-    if newest is None:
-        raise NotFound("No checkpoint has been signed yet.")
-    return PlainTextResponse(newest[1])

@@ -21,6 +21,7 @@ FILES = (
     "history.sql",
     "erasure.sql",
     "duty.sql",
+    "transparency.sql",
 )
 
 

@@ -121,6 +121,44 @@ class Reader(ErasureReads):
         """Return the bytes of every event that revoked a key, in order."""
         return [bytes(row["body"]) async for row in self._q.key_revocations(self._connection)]
 
+    async def hashes(self, level: int, first: int, count: int) -> list[bytes]:
+        """Return neighbouring perfect subtrees of one level, from left to right; fewer where the tree ends."""
+        last = first + count - 1
+        if level == 0:
+            found = self._q.hashes_of_leaves(self._connection, first=first, last=last)
+        else:
+            found = self._q.hashes_of_nodes(self._connection, level=level, first=first, last=last)
+        return [bytes(row["hash"]) async for row in found]
+
+    async def bodies(self, first: int, count: int) -> list[bytes]:
+        """Return the bytes of neighbouring events; fewer where the log ends."""
+        found = self._q.bodies(self._connection, first=first, last=first + count - 1)
+        return [bytes(row["body"]) async for row in found]
+
+    async def newest_checkpoint_row(self) -> CheckpointRow | None:
+        """Return the largest checkpoint with the time at which it was kept."""
+        row = await self._q.newest_checkpoint_row(self._connection)
+        return None if row is None else CheckpointRow(row["size"], row["note"], row["at"])
+
+    async def newest_cosigned(self, most: int) -> list[tuple[CheckpointRow, list[str]]]:
+        """Return the largest checkpoints that witnesses cosigned, the largest first, each with their lines.
+
+        Args:
+            most: How many cosignatures are read.
+        """
+        made: list[tuple[CheckpointRow, list[str]]] = []
+        if await self._q.has_cosignatures(self._connection) is None:  # a copy that an older signoff made
+            return made
+        async for row in self._q.newest_cosignatures(self._connection, most=most):
+            if not made or made[-1][0].size != row["size"]:
+                made.append((CheckpointRow(row["size"], row["note"], row["at"]), []))
+            made[-1][1].append(row["line"])
+        return made
+
+    async def forks_suspected(self, most: int) -> list[bytes]:
+        """Return the events of checkpoints that contradict the log, the latest first."""
+        return [bytes(row["body"]) async for row in self._q.forks_suspected(self._connection, most=most)]
+
     async def policy_text(self, digest: str) -> str | None:
         """Return a policy as it was when it gave a verdict."""
         row = await self._q.policy_version(self._connection, digest=digest)

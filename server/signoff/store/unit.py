@@ -181,6 +181,12 @@ class Unit(ErasureWrites, Reader):
         """Keep a signed tree head."""
         await self._q.add_checkpoint(self._connection, size=size, note=note, at=to_text(self.now))
 
+    async def add_cosignature(self, size: int, witness: str, line: str) -> None:
+        """Keep what a witness said of a tree head."""
+        await self._q.add_cosignature(
+            self._connection, size=size, witness=witness, line=line, at=to_text(self.now)
+        )
+
     async def add_policy_version(self, digest: str, text: str) -> bool:
         """Keep a policy; True if it was not kept before."""
         row = await self._q.add_policy_version(
