@@ -21,6 +21,7 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_agent, add_person
 from signoff.domain.ids import new_id
 from signoff.domain.people import Agent, SignIn
+from signoff.store.sealing import open_sealing
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
 
@@ -89,8 +90,8 @@ async def desk(
     tmp_path: Path, clock: HandClock, policy_path: Path, settings: DeskSettings
 ) -> AsyncGenerator[Desk]:
     keys = create_keys(tmp_path / "keys", origin="signoff.example/test")
-    path = tmp_path / "signoff.db"
-    async with open_store(path, log=keys.origin, clock=clock, new_id=new_id) as store:
+    path, sealing = tmp_path / "signoff.db", open_sealing(tmp_path / "keys")
+    async with open_store(path, log=keys.origin, clock=clock, new_id=new_id, sealing=sealing) as store:
         yield Desk(
             store,
             PolicyFile(policy_path),

@@ -6,6 +6,7 @@
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
     erasures        what was erased, outside `data/`: copy it elsewhere with the anchors
+    templates/      words of alerts that replace the built-in ones (`alerts/wording.py`); need not exist
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,8 +33,8 @@ from signoff.audit.cosignature import parse_witness_key
 from signoff.domain.clock import read_duration
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
+from signoff.domain.near import meant
 from signoff.triggers.document import read_document
-from signoff.triggers.fields import meant
 from signoff.triggers.starters import starter_cases, starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
@@ -66,6 +68,12 @@ def _base_url(text: str) -> str:
 def _host(text: str) -> str:
     if not text or any(letter in text for letter in "/@ ?#"):
         raise ValueError("write a host name or an address, such as 127.0.0.1")
+    return text
+
+
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://[^\s]+)", text):
+        raise ValueError("write mailto:admin@example.com, or an https:// address")
     return text
 
 
@@ -136,6 +144,43 @@ class AlertSettings(_Strict):
         30,
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
+    )
+    digest_above: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5,
+        description="How many alerts of low or normal urgency may go to one address within digest_within one by one.\n"
+        "More become one message. High and critical ones always go at once.",
+    )
+    digest_within: Annotated[
+        timedelta, BeforeValidator(partial(read_duration, longest=timedelta(hours=1)))
+    ] = Field(
+        timedelta(seconds=60),
+        description="How long the alerts beyond digest_above wait for one another.",
+    )
+    silent_after: Annotated[
+        timedelta, BeforeValidator(partial(read_duration, longest=timedelta(hours=1)))
+    ] = Field(
+        timedelta(seconds=60),
+        description="How long alerts may be due, and no process seen sending them, until the inbox, /readyz and\n"
+        "`signoff doctor` say so and administrators are alerted.",
+    )
+    contact: Annotated[str, AfterValidator(_contact)] | None = Field(
+        None,
+        description="Where the makers of browsers may reach whoever runs this server, if its push messages make trouble:\n"
+        "mailto:… or https://…. The address of the pages where it is null.",
+    )
+
+
+class AgentSettings(_Strict):
+    """What one agent may ask of people. For one agent alone: `signoff agents limit`."""
+
+    max_open: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        1000,
+        description="How many cases of one agent may wait for people at once; what it asks beyond them is refused with\n"
+        "`rate_limited`. 0: any number.",
+    )
+    requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        600,
+        description="How many cases one agent may open in a minute. 0: any number.",
     )
 
 
@@ -298,6 +343,10 @@ class Settings(_Strict):
         description="How long what was written is kept after its case has ended, such as 400d; then the host erases it.\n"
         "Events, digests and receipts stay, and what is under legal hold (`signoff hold`).",
     )
+    agents: AgentSettings = Field(
+        default_factory=lambda: AgentSettings(),
+        description="What one agent may ask of people. For one agent alone: `signoff agents limit`.",
+    )
     audit: AuditSettings = Field(
         default_factory=lambda: AuditSettings(),
         description="Who may follow the audit log over HTTP.",
@@ -322,6 +371,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "checks": CheckSettings,
     "alerts": AlertSettings,
     "retention": RetentionSettings,
+    "agents": AgentSettings,
     "audit": AuditSettings,
 }
 """Keys that hold a map of further keys."""
@@ -352,6 +402,11 @@ class Home:
     def keys(self) -> Path:
         """Return the directory of the keys."""
         return self.path / "keys"
+
+    @property
+    def alert_templates(self) -> Path:
+        """Return the directory of templates that replace the words of alerts."""
+        return self.path / "templates" / "alerts"
 
     @property
     def database(self) -> Path:
@@ -392,6 +447,14 @@ class Config:
         if self.settings.base_url is not None:
             return self.settings.base_url
         return f"http://{_reachable(self.settings.host)}:{self.settings.port}"
+
+    @property
+    def contact(self) -> str:
+        """Return where a push service may reach whoever runs this server (RFC 8292 §2.1)."""
+        given = self.settings.alerts.contact
+        if given is None and self.base_url.startswith("https:"):
+            return self.base_url
+        return given or f"mailto:signoff@{urlsplit(self.base_url).hostname}"
 
     @property
     def hosts(self) -> tuple[str, ...]:

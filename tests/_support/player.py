@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.deliver import lease, record
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.escalate import escalate
 from signoff.desk.people import agent_named, person_named
 from signoff.desk.request import request_approval
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
 from signoff.domain.alert import Sent
+from signoff.domain.clock import SystemClock
 from signoff.domain.errors import SignoffError
 from signoff.domain.ids import new_id
 from signoff.domain.people import SignIn
+from signoff.store.sealing import open_sealing
 from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
 
@@ -47,7 +51,8 @@ async def desk_in(home: Path) -> AsyncGenerator[Desk]:
     """Open the desk of a home that the test made; its clock stands where the test's began."""
     keys, clock = load_keys(home / "keys"), HandClock()
     settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0)
-    async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+    path, sealing = home / "signoff.db", open_sealing(home / "keys")
+    async with open_store(path, log=keys.origin, clock=clock, new_id=new_id, sealing=sealing) as store:
         yield Desk(
             store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
         )
@@ -104,6 +109,35 @@ async def play_check(home: Path, argument: str) -> None:
             say(checked.verdict.outcome)
 
 
+async def play_tiers(home: Path, argument: str) -> None:
+    """Find the cases whose tier is due some seconds later, then move them, one after the other, and say each."""
+    async with desk_in(home) as desk:
+        assert isinstance(desk.clock, HandClock)
+        desk.clock.advance(float(argument))
+        async with desk.store.reading() as reader:
+            due = await reader.cases_to_look_at(desk.clock.now(), desk.policy.current().digest)
+        await go()
+        for escalation_id in due:
+            say([escalation_id, await escalate(desk, escalation_id)])
+
+
+async def play_alerts(home: Path, argument: str) -> None:
+    """Send alerts as a server does, on the machine's clock, until killed; leases are short so that others follow soon."""
+    from signoff.alerts.channels import Channels
+    from signoff.alerts.worker import run_alerts
+
+    keys, clock = load_keys(home / "keys"), SystemClock()
+    settings = DeskSettings(
+        base_url="http://127.0.0.1:8717", undo_s=0, lease_s=3, digest_within=timedelta(seconds=3)
+    )
+    async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+        desk = Desk(
+            store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
+        )
+        await go()
+        await run_alerts(desk, Channels(sys.stderr), owner=argument)
+
+
 async def play_load(home: Path, argument: str) -> None:
     """Do everything that agents, people and workers do, until killed; each acknowledgement is said."""
     chance = random.Random(argument)  # noqa: S311 -- which step comes next, not a secret
@@ -154,7 +188,9 @@ PARTS: dict[str, Callable[[Path, str], Awaitable[None]]] = {
     "wait": play_wait,
     "decide": play_decide,
     "check": play_check,
+    "tiers": play_tiers,
     "load": play_load,
+    "alerts": play_alerts,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tests.conftest import Cast
 from signoff.agents.mcp_door import Request
 from signoff.agents.mcp_server import build_mcp_server
 from signoff.desk.desk import Desk
+from signoff.desk.limits import limit_agent
 from signoff.domain.decision import Answer
 from signoff.domain.errors import StoreUnavailable
 from signoff.domain.people import Agent
@@ -266,6 +267,18 @@ async def test_a_paused_agent_is_refused_from_its_next_call_on(
         known = replace(cast.ada, paused_at=clock.now())
         for tool in ("check_triggers", "request_approval"):
             assert refused(await client.call_tool(tool, {"action": WIRE})).startswith("forbidden: ")
+
+
+async def test_an_agent_that_asks_too_much_is_told_to_wait_and_for_how_long(
+    server_for: ServerFor, cast: Cast, desk: Desk
+) -> None:
+    await limit_agent(desk, "Ada", max_open=1, requests_per_minute=None)
+    async with Client(server_for(cast.ada)) as client:
+        await ask(client)
+        told = refused(await client.call_tool("request_approval", {"action": WIRE}))
+    assert told.startswith("rate_limited: ")
+    assert "do not run the action" in told
+    assert told.endswith("Try again in 60 seconds.")
 
 
 async def test_objects_sent_as_json_text_are_read_just_as_strictly(server_for: ServerFor, cast: Cast) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.alerts.conftest import Mailbox, address_of, text_of
 
 from signoff.alerts.channels import SCHEMAS, Channels, check_address, masked
@@ -40,7 +42,19 @@ REFUSED = [
     "forms://host",
     "apprise://host/token",
     "apprises://host/token",
-    "mqtt://host/topic",
+    "mqtt://host/topic?retain=yes",
+    "mqtts://host/topic?client_id=signoff",
+    # Apprise reads these otherwise than a browser would.
+    "ntfy://topic/#?redirect=yes",
+    "ntfy://topic?priority=high;redirect=yes",
+    "ntfy://topic?priority=high#&redirect=yes",
+    "ntfy://topic?priority=high;;redirect=yes",
+    "ntfy://topic?&redirect=yes",
+    "mailto://u:p@example.com#?%2BX-Header=1&bcc=other@example.com",
+    "mailto://u:p@example.com?to=a@example.com;b@example.com",
+    "mailto://u:p@example.com?from=x%0d%0aBcc:%20b@example.com",
+    "mailto://u:p@example.com?name=x%250aBcc:%20b@example.com",
+    "ntfy://host/topic?token=x%0d%0aX-Header:1",
     "https://discord.com/api/webhooks/1/2",
     "ntfy://topic?redirect=yes",
     "ntfy://topic?Redirect=yes",
@@ -57,6 +71,7 @@ REFUSED = [
     "mailto://u:p@example.com?bcc=other@example.com",
     "mailto://u:p@example.com?to=a@example.com,b@example.com",
     "mailto://u:p@example.com?to=a@example.com%2Cb@example.com",
+    "mailto://u:p@example.com?to=a@example.com%252Cb@example.com",
     "mailto://u:p@example.com?to=a@example.com&to=b@example.com",
     "mailto://u:p@example.com?pgp=yes&pgppub=/etc/passwd",
     "slack://A/B/C?template=/etc/passwd",
@@ -93,6 +108,7 @@ def test_an_address_that_is_no_plain_single_target_is_refused(address: str) -> N
         "slack://TokenA/TokenB/TokenC/Channel",
         "workflows://host:443/workflow/signature",
         "twilio://sid:token@15551234567/15559876543",
+        "mqtts://user:password@mqtt.example.com/signoff/omar?qos=1",
     ],
 )
 def test_an_ordinary_address_is_taken(address: str) -> None:
@@ -157,6 +173,45 @@ async def test_a_refused_address_in_the_store_fails_for_good_without_a_try() -> 
 
     assert isinstance(failed, Failed)
     assert failed.permanent
+
+
+QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["&", ";", "?", "#?", "#&", "%26", "%3F", "/#?", "&&"]),
+        st.sampled_from(
+            [
+                "redirect",
+                "+X-H",
+                "%2BX-H",
+                "priority",
+                "to",
+                "verify",
+                "re%64irect",
+                "attach",
+                "cc",
+                "-h",
+                ":p",
+            ]
+        ),
+        st.sampled_from(["=yes", "", "=no#", "=%23", "=a;b"]),
+    ),
+    max_size=4,
+)
+
+
+@given(QUERIES)
+def test_apprise_never_reads_a_parameter_that_was_not_looked_at(
+    parts: list[tuple[str, str, str]],
+) -> None:
+    from apprise.plugins import url_to_dict
+
+    address = "ntfy://host/topic" + "".join(map("".join, parts))
+    try:
+        check_address(address)
+    except InvalidRequest:
+        return
+    read = url_to_dict(address)  # type: ignore[no-untyped-call]
+    assert set((read or {}).get("qsd", {})) <= SCHEMAS["ntfy"] | {"to"}
 
 
 async def test_a_mail_arrives_with_its_link_whole_and_its_subject_clean(mailbox: tuple[Mailbox, int]) -> None:

@@ -18,8 +18,10 @@ from tests.alerts.conftest import Mailbox, address_of, text_of
 from signoff.alerts.channels import Channels
 from signoff.alerts.messages import Message
 from signoff.alerts.worker import deliver, run_alerts, take_due
+from signoff.app.hosting import stand_in
 from signoff.desk.desk import Desk
-from signoff.desk.people import set_addresses
+from signoff.desk.heartbeat import silence
+from signoff.desk.people import add_person, set_addresses
 from signoff.desk.sign_in import open_link
 from signoff.domain.alert import Failed, Sent
 from signoff.domain.people import Agent, SignIn
@@ -111,7 +113,8 @@ async def test_an_alert_that_never_can_be_sent_is_given_up_visibly(desk: Desk, a
     asked = await ask(desk, ada)
     await one_round(desk, RecordingChannels(Failed("no such channel", permanent=True)))
 
-    assert await states(desk, asked.escalation_id) == ["failed"]
+    # Omar is not reached, so everybody else who may decide is asked at once.
+    assert sorted(await states(desk, asked.escalation_id)) == ["failed", "waiting"]
     async with desk.store.reading() as reader:
         assert await reader.count_failed_alerts() == 1
         types = [type_ for _, type_, _ in await reader.typed_events_of_case(asked.escalation_id)]
@@ -188,3 +191,54 @@ async def test_a_mailed_link_opens_the_case(
     opened = await open_link(desk, found[1], found[2], source="test")
     assert opened.sign_in.person.name == omar.person.name
     assert opened.sign_in.only_case == asked.escalation_id
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+async def test_a_mail_that_is_repeated_carries_the_same_ids_in_its_headers(
+    desk: Desk, ada: Agent, omar: SignIn, mailbox: tuple[Mailbox, int], clock: HandClock
+) -> None:
+    box, port = mailbox
+    await set_addresses(desk, omar.person.name, (address_of(port),))
+    asked = await ask(desk, ada)
+    box.answer = "451 try later"
+    with anyio.fail_after(40):
+        await one_round(desk, Channels(io.StringIO()))
+        box.answer = "250 OK"
+        clock.advance(60)
+        await one_round(desk, Channels(io.StringIO()))
+
+    first, second = box.mails[0], box.mails[-1]
+    assert first is not second
+    assert first["X-Signoff-Alert"] == second["X-Signoff-Alert"]
+    assert first["X-Signoff-Alert"].startswith("alr_")
+    for mail in (first, second):
+        assert mail["X-Signoff-Case"] == asked.escalation_id
+        assert mail["References"] == mail["In-Reply-To"] == f"<{asked.escalation_id}@signoff>"
+
+
+async def test_a_running_worker_is_seen_at_work(desk: Desk, ada: Agent, clock: HandClock) -> None:
+    with anyio.fail_after(5):
+        async with working(desk, RecordingChannels()):
+            asked = await ask(desk, ada)
+            await until_states(desk, asked.escalation_id, "sent")
+            async with desk.store.reading() as reader:
+                while await reader.outbox.last_beat() is None:  # noqa: ASYNC110 - no event says so
+                    await anyio.sleep(0.01)
+
+
+async def test_another_process_sends_what_a_silent_worker_does_not_and_tells_the_administrators(
+    desk: Desk, ada: Agent, clock: HandClock
+) -> None:
+    await add_person(desk, "Root", roles=["admin"], addresses=("ntfy://root",))
+    asked = await ask(desk, ada)
+    channels = RecordingChannels()
+    assert await stand_in(desk, channels, owner="another") == 0
+    clock.advance(60)
+
+    assert await stand_in(desk, channels, owner="another") == 2
+
+    assert await states(desk, asked.escalation_id) == ["sent"]
+    told = dict(channels.sent)
+    assert "nobody sends them" in told["ntfy://root"].subject
+    async with desk.store.reading() as reader:
+        assert await silence(desk, reader) is None

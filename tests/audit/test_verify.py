@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signoff.audit import chain
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
-from signoff.audit.fold import COMMITMENTS, ERASED_TEXTS, ApprovalRow, CaseRow, DecisionRow, ReceiptRow
+from signoff.audit.fold import (
+    COMMITMENTS,
+    ERASED_TEXTS,
+    HANDLING,
+    ApprovalRow,
+    CaseRow,
+    DecisionRow,
+    ReceiptRow,
+)
 from signoff.audit.keys import PublicKeys, ReceiptKey
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
@@ -277,6 +285,14 @@ def row_of(
         server=case.server,
         summary=case.summary,
         masked=case.masked,
+        handled=case.handled,
+        counts_from=to_text(case.counts_from) if case.counts_from else None,
+        alerted_at=to_text(case.alerted_at) if case.alerted_at else None,
+        acknowledged_by=case.acknowledged_by,
+        acknowledged_at=to_text(case.acknowledged_at) if case.acknowledged_at else None,
+        assigned_to=case.assigned_to,
+        overridden_by=case.overridden_by,
+        on_deadline=case.on_deadline,
     )
 
 
@@ -859,6 +875,13 @@ IMPOSSIBLE: dict[str, tuple[str, str, dict[str, Any]]] = {
             "decided_by": ["per_omar"],
         },
     ),
+    "a tier that had come already": (WAITING, "escalation.escalated", {"tier": 0}),
+    "a tier that is none": (WAITING, "escalation.escalated", {"tier": "1"}),
+    "a tier of a case that is over": (USED, "escalation.escalated", {"tier": 1}),
+    "a reminder of a case that is over": (USED, "escalation.repeated", {"tier": 0}),
+    "an acknowledgement after the end": (USED, "escalation.acknowledged", {}),
+    "a hand-over after the end": (USED, "escalation.handed_over", {"to": "per_omar"}),
+    "an override of a used approval": (USED, "escalation.overridden", {"decision_id": None}),
     "a case opened twice": (WAITING, "escalation.opened", {"status": "pending"}),
     "a move of a case that never was": ("esc_never", "escalation.claimed", {"action_digest": DIGEST}),
     "values of the wrong kinds": (
@@ -875,10 +898,41 @@ async def test_a_well_chained_event_that_cannot_have_happened_is_named(made: Mad
     draft = Draft(kind, NOW, OMAR.actor, data, case_id)
     seq = made.append(draft)
     if case_id in made.rows:
-        made.rows[case_id] = replace(made.rows[case_id], version=made.rows[case_id].version + 1)
+        counter = "handled" if kind in HANDLING else "version"
+        made.rows[case_id] = replace(
+            made.rows[case_id], **{counter: getattr(made.rows[case_id], counter) + 1}
+        )
     report = await verified(made)
     assert seq in {problem.seq for problem in report.problems}
     assert report.first_bad_event is not None
+
+
+@pytest.mark.parametrize("kind", ["acknowledged", "handed_over", "reassigned", "overridden"])
+async def test_what_only_people_do_is_named_where_the_server_did_it(made: MadeLog, kind: str) -> None:
+    seq = made.note(f"escalation.{kind}", WAITING, to="per_omar", counts_from=None)
+    assert Problem(seq, WAITING, "is not done by a person") in (await verified(made)).problems
+
+
+@pytest.mark.parametrize("approvals", [1, 2])
+async def test_an_operator_who_decides_what_a_supervisor_took_over_is_named(approvals: int) -> None:
+    log = MadeLog()
+    log.policies_kept.append(PolicyRow(POLICY, "a policy", to_text(NOW)))
+    log.note("policy.loaded", policy_digest=POLICY)
+    case = log.open("esc_taken", approvals=approvals)
+    sofia = SignIn(replace(OMAR.person, id="per_sofia", roles=frozenset({"supervisor"})), "session")
+    case = log.apply(
+        moves.overridden(case, decision_id=None, by=sofia, now=log.now, deadline_at=case.deadline_at)
+    )
+    assert (await verified(log)).ok
+    seq = log.head.size
+    after = log.decide(replace(case, overridden_by=None), APPROVE)
+    log.rows[case.id] = replace(log.rows[case.id], overridden_by="per_sofia")
+    assert after.is_open == (approvals == 2)
+    (problem,) = (await verified(log)).problems
+    assert (problem.seq, problem.what.startswith("is decided by somebody else than a supervisor")) == (
+        seq,
+        True,
+    )
 
 
 async def test_an_agent_that_decides_is_named(made: MadeLog) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -32,17 +33,38 @@ CHANGES: dict[str, tuple[list[str], str]] = {
     "people change": (["omar", "--role", "supervisor", "--queue", "payments"], "person.changed"),
     "people address": (["omar", "terminal:"], "person.addresses_changed"),
     "people link": (["omar"], "link.issued"),
+    "people prefer": (["omar", "high", "terminal"], "person.preferences_changed"),
+    "people follow-up": (["omar", "off"], "person.follow_up_changed"),
+    "people hours": (["omar", "Mon-Fri 09:00-17:00", "--zone", "Europe/Berlin"], "person.hours_changed"),
+    "people absence": (["omar", "--until", "8h"], "person.absence_added"),
+    "people hand-over": (["omar", "Olga", "--until", "8h"], "duty.override_added"),
+    "duty rotation add": (["night", "omar", "Olga"], "duty.rotation_added"),
+    "duty rotation change": (["night", "Olga"], "duty.rotation_changed"),
+    "duty override": (["night", "omar", "--until", "8h"], "duty.override_added"),
+    "duty end": (["{override}"], "duty.override_ended"),
+    "duty holidays": (["omar", "2026-12-25"], "person.hours_changed"),
+    "duty rotation remove": (["night"], "duty.rotation_removed"),
     "people disable": (["omar"], "person.disabled"),
     "people revoke": (["{credential}"], "person.passkey_revoked"),
     "agents add": (["billing-bot"], "agent.added"),
     "agents rotate": (["billing-bot"], "agent.key_rotated"),
+    "agents limit": (["billing-bot", "--max-open", "5"], "agent.limited"),
     "agents pause": (["billing-bot"], "agent.paused"),
     "agents resume": (["billing-bot"], "agent.resumed"),
     "keys rotate": (["--purpose", "log"], "key.rotated"),
+    "keys reseal": ([], "key.addresses_resealed"),
     "keys revoke": (["{key}"], "key.revoked"),
 }
 """In the order in which they can be run."""
-READS = {"people list", "people passkeys", "people pin", "agents list", "keys list"}
+READS = {
+    "duty show",
+    "duty rotation list",
+    "people list",
+    "people passkeys",
+    "people pin",
+    "agents list",
+    "keys list",
+}
 
 
 async def events_of(config: Config) -> list[dict[str, Any]]:
@@ -69,19 +91,29 @@ async def enrolled_credential(config: Config) -> str:
 
 async def test_every_command_that_changes_who_may_do_what_leaves_its_event(config: Config) -> None:
     credential, key = await enrolled_credential(config), load_keys(config.home.keys).log.verifier.key_id.hex()
+    override = ""
     for words, (arguments, expected) in CHANGES.items():
         before = await events_of(config)
-        await run(config, *words.split(), *(one.format(credential=credential, key=key) for one in arguments))
+        given = (one.format(credential=credential, key=key, override=override) for one in arguments)
+        printed = await run(config, *words.split(), *given)
+        override = "".join(re.findall(r"ovr_\w+", printed)) or override
         after = await events_of(config)
         assert [event["type"] for event in after[len(before) :]] == [expected], words
 
 
-@pytest.mark.parametrize("group", ["people", "agents", "keys"])
+@pytest.mark.parametrize("group", ["people", "duty", "agents", "keys"])
 def test_no_command_that_changes_something_is_left_out_here(group: str) -> None:
     context = click.Context(signoff)
-    command = signoff.get_command(context, group)
-    assert isinstance(command, click.Group)
-    names = {f"{group} {name}" for name in command.list_commands(context)}
+    names: set[str] = set()
+
+    def walk(command: click.Command | None, words: str) -> None:
+        if not isinstance(command, click.Group):
+            names.add(words)
+            return
+        for name in command.list_commands(context):
+            walk(command.get_command(context, name), f"{words} {name}")
+
+    walk(signoff.get_command(context, group), group)
     assert names == {one for one in {*CHANGES, *READS} if one.startswith(f"{group} ")}
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -355,3 +356,23 @@ async def test_a_server_on_yesterdays_database_tells_agents_to_stop_until_two_pe
                 await server.read_until("signoff decides and stores again")
                 assert await ask(client)
             assert await server.end() == 0
+
+
+async def test_an_agents_server_sends_the_alerts_of_a_server_that_hangs(
+    config: Config, key: str, tmp_path: Path
+) -> None:
+    """Stopped by a signal, it still holds its lock and its port."""
+    with config.home.config_file.open("a", encoding="utf-8") as file:
+        file.write("alerts: {silent_after: 3s}\n")
+    with anyio.fail_after(55), (tmp_path / "errors").open("w+") as errors:
+        async with serving(config.home) as server, over_stdio(config, errors) as client:
+            os.kill(server.process.pid, signal.SIGSTOP)
+            try:
+                await ask(client)
+                while LINK.search((tmp_path / "errors").read_text()) is None:  # noqa: ASYNC110 - a file says so
+                    await anyio.sleep(0.2)
+            finally:
+                os.kill(server.process.pid, signal.SIGCONT)
+    said = (tmp_path / "errors").read_text()
+    assert "no worker sent them; this process does so now" in said
+    assert "nobody sends them" in said  # to the administrator, who is the user of this machine

@@ -657,7 +657,7 @@ async def test_only_who_decided_takes_it_back_and_the_case_waits_again_with_new_
     clock.advance(5)
     view = await undo(slow, cast.omar, told.escalation_id)
     assert (view.case.status, view.decisions, view.may_decide) == ("pending", (), True)
-    assert "waiting" in [state for _, state in view.alerts]
+    assert "waiting" in [one.state for one in view.alerts]
     with pytest.raises(Conflict):
         await undo(slow, cast.omar, told.escalation_id)
     clock.advance(20)

@@ -17,15 +17,17 @@ from tests.conftest import Cast
 from tests.promises import promise
 
 from signoff.datasets.export import export
+from signoff.desk.alerts import list_alerts
 from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel, expire
 from signoff.desk.current_policy import note_current_policy
-from signoff.desk.deliver import lease, record
+from signoff.desk.deliver import lease, lease_notices, record
 from signoff.desk.desk import Desk
 from signoff.desk.erase import erase_case, erase_older, erase_subject
 from signoff.desk.holds import lift_hold, list_holds, place_hold
 from signoff.desk.look import look
+from signoff.desk.people import add_person
 from signoff.desk.retention import erase_due
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
@@ -309,6 +311,33 @@ async def test_an_erased_case_is_still_there_without_its_words(desk: Desk, cast:
     told = await wait_for_decision(desk, cast.ada, case)
     assert (told.status, told.action, told.note) == ("approved", None, None)
     assert told.receipt is not None
+
+
+@promise("erasable")
+async def test_tries_to_tell_somebody_go_with_the_alerts_and_so_does_what_told_that_one_failed(
+    desk: Desk, cast: Cast, clock: HandClock
+) -> None:
+    await add_person(desk, "Root", roles=["admin"], addresses=("ntfy://root",))
+    case, other = [(await ask(desk, cast.ada)).escalation_id for _ in range(2)]
+    clock.advance(1)
+    for errand in await lease(desk, "worker"):
+        await record(desk, "worker", errand, Failed("no such mailbox", permanent=True))
+    for notice in await lease_notices(desk, "worker"):
+        await record(desk, "worker", notice, Failed("no such topic", permanent=True))
+    await cancel(desk, cast.ada, case, reason="never mind")
+    before = await list_alerts(desk)
+
+    await erase_case(desk, case, kinds=frozenset[Kind]({"alert"}), by=None)
+
+    left = await list_alerts(desk)
+    ids = {one.alert.id for one in before if one.alert.escalation_id == case}
+    gone = {one.alert.id for one in before} - {one.alert.id for one in left}
+    assert ids <= gone
+    assert gone - ids == {one.alert.id for one in before if one.alert.about in ids}
+    assert {one.alert.escalation_id for one in left} <= {other, None}
+    async with desk.store.reading() as reader:
+        assert [await reader.attempts_of_alert(one) for one in gone] == [[]] * len(gone)
+    assert (await verified(desk)).problems == ()
 
 
 @promise("erasable")

@@ -233,7 +233,7 @@ async def test_a_rotation_that_is_killed_at_any_step_is_finished_by_the_next_sta
     public = load_public(desk.keys.directory)
     assert len(public.log) + len((public.receipts or {"keys": []})["keys"]) == 3
     private = [path for path in desk.keys.directory.iterdir() if path.suffix == ".key"]
-    assert sorted(path.name for path in private) == ["log.key", "receipt.key"]
+    assert sorted(path.name for path in private) == ["address.key", "log.key", "receipt.key"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
 
 

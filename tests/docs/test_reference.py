@@ -11,12 +11,14 @@ import click
 from mcp import Client
 
 from signoff.agents.mcp_server import build_mcp_server
+from signoff.alerts.wording import FORMS, VARIABLES
 from signoff.audit.keys import create_keys
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.cli import signoff as signoff_command
 from signoff.config import ANCHORS, GROUPS, Settings
 from signoff.desk.desk import Desk
 from signoff.domain.action import action_digest
+from signoff.domain.alert import ALERT_KINDS
 from signoff.domain.errors import SignoffError
 from signoff.domain.people import Agent
 
@@ -137,3 +139,11 @@ async def test_every_tool_resource_and_prompt_is_documented(desk: Desk, ada: Age
     )
     for name in templates | prompts:
         assert f"`{name}`" in text
+
+
+def test_every_template_variable_and_kind_of_alerts_is_documented() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`[a-z_.]+`(?:, )?)+) \|", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)}
+
+    assert named == {*FORMS, *VARIABLES, *ALERT_KINDS}

@@ -19,14 +19,18 @@ from hypothesis.stateful import (
 from tests.domain.moves import ARGUMENTS, DIGEST, PROPOSED, opened_case, person
 from tests.promises import promise
 
+from signoff.audit import fold
 from signoff.domain import escalation as moves
+from signoff.domain import handling
 from signoff.domain.action import action_digest
 from signoff.domain.canonical import canonical
 from signoff.domain.change import Change
 from signoff.domain.decision import Answer
 from signoff.domain.errors import AlreadyDecided, ClaimRefused, Conflict, SignoffError
 from signoff.domain.event import SYSTEM
+from signoff.domain.handling import HANDLING
 from signoff.domain.people import ASSURANCES, Agent, Assurance, Role, SignIn
+from signoff.domain.policy import Tier
 from signoff.domain.verdict import Requirement
 
 NOW = datetime(2026, 11, 23, 20, 31, 5, tzinfo=UTC)
@@ -40,6 +44,10 @@ ROLES: dict[str, tuple[Role, ...]] = {
     "adam": ("admin",),
 }
 OTHERS: list[dict[str, Any]] = [{"amount": 1}, {"amount": 2}, {}, dict(ARGUMENTS)]
+TIERS = (
+    Tier(alert=("role:operator",)),
+    Tier(alert=("role:supervisor",), after=timedelta(minutes=10), ack_for=timedelta(minutes=5)),
+)
 ENDS = ("approved", "modified", "rejected", "expired", "cancelled")
 
 
@@ -84,7 +92,10 @@ class Moves(RuleBasedStateMachine):
 
     def apply(self, change: Change) -> None:
         before = self.case
-        assert change.case.version == before.version + 1
+        assert (change.case.version, change.case.handled) == (
+            (before.version, before.handled + 1) if change.handles else (before.version + 1, before.handled)
+        )
+        assert change.handles == (change.draft.type in HANDLING)
         assert change.case.id == before.id
         assert change.case.action_digest == before.action_digest
         assert change.closes == (change.case.status in ENDS and before.is_open)
@@ -122,7 +133,7 @@ class Moves(RuleBasedStateMachine):
         assert self.case.is_open
         assert self.now < self.case.deadline_at
         assert by.person.roles & (
-            {"supervisor"} if require.role == "supervisor" else {"operator", "supervisor"}
+            {"supervisor"} if self.case.role_needed == "supervisor" else {"operator", "supervisor"}
         )
         assert ASSURANCES.index(assurance) >= ASSURANCES.index(require.assurance)
         assert not (require.separation and by.person.id == ADA.owner)
@@ -163,6 +174,70 @@ class Moves(RuleBasedStateMachine):
         assert self.case.is_open
         assert (self.case.final_digest, self.case.valid_until, self.case.approvals) == (None, None, ())
         assert self.case.deadline_at > self.now
+
+    @rule(
+        who=st.sampled_from(sorted(ROLES)),
+        what=st.sampled_from(["acknowledge", "hand over", "reassign", "queue", "escalate", "repeat"]),
+        tier=st.integers(0, 3),
+    )
+    def handle(self, *, who: str, what: str, tier: int) -> None:
+        """Whatever people and the clock do about a case, nothing that is decided changes by it."""
+        by, case, now = signed_in(who, "link"), self.case, self.now
+        try:
+            match what:
+                case "acknowledge":
+                    change = handling.acknowledged(case, by=by, owner=ADA.owner, tiers=TIERS, now=now)
+                case "hand over":
+                    change = handling.handed_over(
+                        case, to="per_olga", by=by, owner=ADA.owner, tiers=TIERS, now=now
+                    )
+                case "reassign":
+                    change = handling.reassigned(case, to=by.person.id, by=by, tiers=TIERS, now=now)
+                case "queue":
+                    change = handling.moved_to_queue(case, queue=f"queue{tier}", by=by, now=now)
+                case "escalate":
+                    change = handling.escalated(case, tier=tier, alerted=1, now=now)
+                case _:
+                    change = handling.repeated(case, alerted=1, now=now)
+        except SignoffError:
+            return
+        assert case.is_open
+        assert now < case.deadline_at
+        assert what in ("escalate", "repeat") or not {"auditor", "admin"} & by.person.roles
+        assert what not in ("reassign", "queue") or "supervisor" in by.person.roles
+        assert what != "escalate" or change.case.tier > case.tier
+        assert change.case.tiers_from >= case.tiers_from
+        for name in (
+            "status",
+            "approvals",
+            "require",
+            "decided_by",
+            "final_digest",
+            "deadline_at",
+            "overridden_by",
+        ):
+            assert getattr(change.case, name) == getattr(case, name)
+        self.apply(change)
+
+    @rule(who=st.sampled_from(sorted(ROLES)))
+    def override(self, who: str) -> None:
+        by, before = signed_in(who, "session"), self.case
+        try:
+            change = moves.overridden(
+                before, decision_id="dec_1", by=by, now=self.now, deadline_at=self.now + timedelta(minutes=5)
+            )
+        except SignoffError:
+            return
+        assert self.told is None
+        assert "supervisor" in by.person.roles
+        self.apply(change)
+        if not before.is_open:
+            self.ended.pop()
+        self.agreed.clear()
+        assert self.case.is_open
+        assert (self.case.final_digest, self.case.valid_until, self.case.approvals) == (None, None, ())
+        assert self.case.require == before.require
+        assert self.case.role_needed == "supervisor"
 
     @rule()
     def expire(self) -> None:
@@ -255,3 +330,7 @@ def test_what_the_policy_decides_is_closed_at_once(outcome: Any) -> None:
         moves.cancelled(case, by=SYSTEM, reason=canonical({}), now=NOW)
     with pytest.raises(Conflict):
         moves.undone(case, decision_id="", by=signed_in("sofia", "session"), now=NOW, deadline_at=NOW)
+
+
+def test_the_verifier_and_the_desk_mean_the_same_events_by_handling() -> None:
+    assert fold.HANDLING == HANDLING

@@ -25,6 +25,7 @@ from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.decide import undo
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.handle import acknowledge, hand_over, move_to_queue, override, reassign
 from signoff.desk.people import add_person
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
@@ -61,6 +62,14 @@ async def kept(desk: Desk, cast: Cast, clock: Any, tmp_path: Path) -> Path:
 
     half = await ask(desk, cast.bea, SALE)
     await approve(desk, cast.sofia, half.escalation_id, "first of two")
+    held = await ask(desk, cast.bea)
+    await acknowledge(desk, cast.omar, held.escalation_id)
+    await override(desk, cast.sofia, held.escalation_id)
+    await reassign(desk, cast.sofia, held.escalation_id, to=second.id)
+    await move_to_queue(desk, cast.sofia, held.escalation_id, queue="default")
+    await acknowledge(desk, SignIn(second, "session"), held.escalation_id)
+    given = await ask(desk, cast.bea)
+    await hand_over(desk, cast.omar, given.escalation_id, to=second.id)
     gone = await ask(desk, cast.bea)
     await cancel(desk, cast.bea, gone.escalation_id, reason="changed my mind")
     await ask(desk, cast.ada, Action(tool="launch_missiles"))
@@ -227,6 +236,14 @@ _EDITS: dict[str, Callable[[Any], Any]] = {
     "decided_at": lambda old: "2020-11-23T20:31:05.123456Z",
     "urgency_rank": lambda old: (old + 1) % 4,
     "opened_seq": lambda old: old + 1000,
+    "handled": lambda old: old + 1,
+    "counts_from": lambda old: "2099-11-23T20:31:05.123456Z",
+    "alerted_at": lambda old: "2099-11-23T20:31:05.123456Z",
+    "acknowledged_by": lambda old: "per_0",
+    "acknowledged_at": lambda old: "2020-11-23T20:31:05.123456Z",
+    "assigned_to": lambda old: "per_0",
+    "overridden_by": lambda old: "per_0",
+    "on_deadline": lambda old: "next_tier",
 }
 
 
@@ -270,12 +287,14 @@ def by_hand(value: Any) -> list[Any]:
 
 
 @promise("provable")
+@pytest.mark.timeout(240)  # some eight hundred databases, each verified whole
 @pytest.mark.parametrize("table", STATED_BY_EVENTS)
 async def test_every_column_that_is_edited_in_any_row_is_noticed(desk: Desk, kept: Path, table: str) -> None:
     with second_hand(kept) as db:
         columns = list(db.execute(f"PRAGMA table_info({table})"))
     key = [name for _, name, _, _, _, part in columns if part]
-    free = {"escalation": {"opened_seq"}, "audit_head": {"id"}}.get(table, set())  # held by a constraint
+    # Held by a constraint, or no fact: when the tier clock looks next is made anew from the facts.
+    free = {"escalation": {"opened_seq", "look_at", "planned_under"}, "audit_head": {"id"}}.get(table, set())
     for row in rows_of_table(kept, table, [column[1] for column in columns]):
         where = " AND ".join(f"{name} = ?" for name in key)
         for column in row.keys() - free:

@@ -26,7 +26,7 @@ from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
 from signoff.domain.people import Agent
-from signoff.store import erasure, history, reader, sqlite, unit, writer
+from signoff.store import erasure, history, outbox, reader, sqlite, unit, writer
 from signoff.store.migrate import migrations
 from signoff.store.queries import FILES, load_queries
 from signoff.store.sqlite import SqliteStore, driver, has_wal_reset_race, open_snapshot, open_store
@@ -149,6 +149,46 @@ async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
             pass
     with second_hand(path) as db:
         assert db.execute("SELECT COUNT(*) FROM audit_event").fetchone()[0] == 1
+
+
+async def test_alerts_of_an_older_database_are_kept_with_their_state(tmp_path: Path) -> None:
+    path = tmp_path / "signoff.db"
+    with second_hand(path) as db:
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("CREATE TABLE migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+        for number, name, text in migrations("sqlite"):
+            if number < 8:
+                db.executescript(text)
+                db.execute("INSERT INTO migration VALUES (?, ?)", (number, name))
+        db.execute("INSERT INTO audit_event VALUES (0, NULL, 't', 'a', x'00', x'00')")
+        held = [row[1] for row in db.execute("PRAGMA table_info(escalation)")]
+        values = {"id": "esc_1", "opened_seq": 0, "status": "pending", "urgency_rank": 2}
+        types = {row[1]: row[2] for row in db.execute("PRAGMA table_info(escalation)")}
+        row = [values.get(name, 0 if types[name] == "INTEGER" else "") for name in held]
+        db.execute(f"INSERT INTO escalation VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - of marks only
+        people = [row[1] for row in db.execute("PRAGMA table_info(person)")]
+        db.execute(
+            f"INSERT INTO person VALUES ({', '.join('?' * len(people))})",  # noqa: S608 - of marks only
+            ["per_1" if name == "id" else "[]" for name in people],
+        )
+        for name, state, error in (("alr_1", "waiting", None), ("alr_2", "failed", "gone")):
+            db.execute(
+                "INSERT INTO alert VALUES (?, 'opened', 'esc_1', 'per_1', 'terminal:', 'high', 2,"
+                " '2026-11-23T20:31:05.000000Z', ?, 3, NULL, NULL, ?, NULL)",
+                (name, state, error),
+            )
+        db.execute("DELETE FROM migration WHERE number >= 8")
+    async with opened(path) as store, store.reading() as view:
+        found = await view.alerts_of_case("esc_1")
+        assert [(one.id, state, one.attempts, one.last_error) for one, state in found] == [
+            ("alr_1", "waiting", 3, None),
+            ("alr_2", "failed", 3, "gone"),
+        ]
+        assert await view.count_failed_alerts() == 1
+        assert await view.next_alert_due() == "2026-11-23T20:31:05.000000Z"
+    with second_hand(path) as db:
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 async def test_the_log_of_other_keys_is_refused(tmp_path: Path) -> None:
@@ -460,7 +500,7 @@ def _names_in_files() -> set[str]:
 def _names_used() -> set[str]:
     """Names of queries as attributes of `self._q` and of what `load_queries` gave."""
     used = set()
-    for module in (unit, reader, writer, sqlite, history, erasure):
+    for module in (unit, reader, writer, sqlite, history, erasure, outbox):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Attribute):
                 continue

@@ -7,24 +7,27 @@ follow redirects, skip certificate checks, read files, set headers or copy in ot
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, TextIO
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any, Literal, TextIO
+from urllib.parse import unquote
 
 import anyio
 
-from signoff.alerts.messages import Message
+from signoff.alerts.messages import BUILT_IN, Message
+from signoff.alerts.webpush import PushSender, read_subscription
+from signoff.alerts.wording import Wording
 from signoff.domain.alert import TERMINAL, Failed, Sent
 from signoff.domain.errors import InvalidRequest
+from signoff.domain.shown_address import WEB_PUSH, masked
+
+__all__ = ["SCHEMAS", "Channels", "check_address", "masked"]
 
 _SCHEMA = re.compile(r"([a-z0-9]{2,12})://")
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,24}")
 _EVERYWHERE = frozenset({"to", "cto", "rto"})
 MAX_ADDRESS_CHARS = 2000
-MAX_AT_ONCE = 16  # threads that send; a channel that hangs holds one for its time limit
+MAX_AT_ONCE = 48  # threads that send; a channel that hangs holds one for its time limit
 
 _MAIL = frozenset({"from", "name", "smtp", "mode", "user", "pass"})
 _MATRIX = frozenset({"mode", "token", "msgtype", "version"})
@@ -63,11 +66,19 @@ SCHEMAS: Mapping[str, frozenset[str]] = {
     "sinch": frozenset({"from", "spi", "region", "token"}),
     "sns": frozenset({"access", "secret", "region"}),
     "threema": frozenset({"from", "gwid", "secret"}),
+    # Needs the extra `mqtt` (paho-mqtt).
+    "mqtt": frozenset({"qos", "version"}),
+    "mqtts": frozenset({"qos", "version"}),
 }
 """Each schema that may be used, with the parameters it may carry."""
 
 SHORT = frozenset({"twilio", "vonage", "nexmo", "msgbird", "sinch", "sns"})
 """Schemas that send SMS, where letters are counted."""
+PUSH = frozenset({"ntfy", "ntfys", "gotify", "gotifys", "pover", "pbul"})
+"""Schemas that show a title and a line or two on a locked phone."""
+MAIL = frozenset({"mailto", "mailtos"})
+CHAT = frozenset({"gchat", "rocket", "rockets", "webex", "wxteams", "workflow", "workflows"})
+"""Schemas whose services read Markdown whatever they are given: plain text would have its link escaped and broken."""
 
 
 def check_address(address: str) -> str:
@@ -77,6 +88,9 @@ def check_address(address: str) -> str:
         InvalidRequest: It is none, or one that is never used; the message says why and holds nothing of it.
     """
     if address == TERMINAL:
+        return address
+    if address.startswith(WEB_PUSH):
+        read_subscription(address)
         return address
     if len(address) > MAX_ADDRESS_CHARS or not address.isprintable() or any(one.isspace() for one in address):
         raise _refused("write one address without spaces")
@@ -88,10 +102,15 @@ def check_address(address: str) -> str:
     schema = found[1]
     if schema not in SCHEMAS:
         raise _refused(f"'{schema}://' is not used for alerts. Known: {', '.join(sorted(SCHEMAS))}")
-    if _SCHEMA.search(address.lower(), found.end()) or "," in unquote(address):
+    decoded = unquote(unquote(address))  # some plugins decode what was decoded before
+    if _SCHEMA.search(address.lower(), found.end()) or "," in decoded:
         raise _refused("one target per address; add the others as addresses of their own")
+    if not decoded.isprintable():
+        raise _refused("write one address without control characters, encoded ones included")
+    # As Apprise reads it, which is not as a browser does: `#` ends nothing, and `;` separates like `&`.
+    given = re.split("[&;]", address.partition("?")[2]) if "?" in address else []
+    names = [unquote(one.partition("=")[0].replace("+", " ")) for one in given]
     allowed = SCHEMAS[schema] | _EVERYWHERE
-    names = [name for name, _ in parse_qsl(urlsplit(address).query, keep_blank_values=True)]
     for name in names:
         if name.lower() not in allowed:
             # Header overrides (`+X=`, `-X=`, `:X=`), redirect=, verify=, template= and the like all end here.
@@ -101,29 +120,35 @@ def check_address(address: str) -> str:
     return address
 
 
-def masked(address: str) -> str:
-    """Return an address as it may be shown: its schema, a mail address in it, and a mark to tell two apart."""
-    if address == TERMINAL:
-        return address
-    schema = address.partition("://")[0][:12]
-    mark = hashlib.sha256(address.encode("utf-8", "replace")).hexdigest()[:6]
-    parts = urlsplit(address) if "://" in address else None
-    to = dict(parse_qsl(parts.query)).get("to", "") if parts else ""
-    person = _EMAIL.fullmatch(to) or (_EMAIL.fullmatch(unquote(parts.path.strip("/"))) if parts else None)
-    return f"{schema}://…{f' {person[0]}' if person else ''} ({mark})"
-
-
 class Channels:
     """Sends messages; the terminal is the stream that it is given.
 
     Apprise is imported when the first address needs it: it takes a third of a second.
+
+    Args:
+        wording: The words of what is sent here.
+        push: Sends to browsers; without it their addresses fail and wait.
     """
 
-    def __init__(self, terminal: TextIO, *, time_limit_s: float = 30) -> None:
+    def __init__(
+        self,
+        terminal: TextIO,
+        *,
+        time_limit_s: float = 30,
+        wording: Wording = BUILT_IN,
+        push: PushSender | None = None,
+    ) -> None:
+        self.wording = wording
+        self._push = push
         self._terminal = terminal
         self._time_limit_s = time_limit_s
         # Not anyio's own limiter: a few hanging channels must not keep the desk from signing checkpoints.
         self._threads = anyio.CapacityLimiter(MAX_AT_ONCE)
+
+    @property
+    def push_key(self) -> str:
+        """Return the key that browsers subscribe with; empty where nothing is sent to browsers."""
+        return self._push.vapid.public if self._push is not None else ""
 
     async def send(self, address: str, message: Message) -> Sent | Failed:
         """Send one message to one address; every way of failing is a value.
@@ -136,10 +161,15 @@ class Channels:
             check_address(address)
         except InvalidRequest as error:
             return Failed(error.message, permanent=True)
+        send = _notify
+        if address.startswith(WEB_PUSH):
+            if self._push is None:
+                return Failed("this process does not send to browsers")
+            send = self._push.send
         # A thread cannot be stopped: it is left behind, and its sockets' own time limits end it soon after.
         with anyio.move_on_after(self._time_limit_s):
             return await anyio.to_thread.run_sync(
-                _notify, address, message, abandon_on_cancel=True, limiter=self._threads
+                send, address, message, abandon_on_cancel=True, limiter=self._threads
             )
         return Failed(f"no answer within {self._time_limit_s:g} s")
 
@@ -157,12 +187,17 @@ class Channels:
 def _notify(address: str, message: Message) -> Sent | Failed:
     """Send through Apprise; runs in a worker thread."""
     import apprise  # a third of a second, and most homes need only the terminal
+    from apprise.plugins import url_to_dict
+    from apprise.plugins.email.base import NotifyEmail
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines name hosts and users
     asset = apprise.AppriseAsset(
         app_id="signoff",
         app_desc="signoff",
         app_url="",
+        # Else messages carry icons from a host of Apprise's, and whoever runs that learns when alerts are read.
+        image_url_mask="",
+        image_url_logo="",
         http_redirects=False,
         storage_mode=apprise.PersistentStoreMode.MEMORY,
         pgp_autogen=False,
@@ -172,26 +207,65 @@ def _notify(address: str, message: Message) -> Sent | Failed:
         # hang would hold up all others. The limit is in `Channels.send`.
         service_timeout=0,
     )
+    if not _is_read_as_checked(url_to_dict(address)):  # type: ignore[no-untyped-call]
+        return Failed("not an address that is used for alerts", permanent=True)
     service = apprise.Apprise.instantiate(address, asset=asset)
     if service is None:
         return Failed("not a complete address of its kind", permanent=True)
     why = _not_one_plain_target(service)
     if why is not None:
         return Failed(why, permanent=True)
+    schema = address.partition("://")[0].lower()
+    if isinstance(service, NotifyEmail):
+        # Repeats are known by the alert's id, and stand with the other mails of the case.
+        service.headers.update(message.headers)
     sender = apprise.Apprise(asset=asset)
     sender.add(service)
-    schema = address.partition("://")[0].lower()
-    title, body = ("", message.short) if schema in SHORT else (message.subject, message.body)
-    result = sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
+    title, body, form = _form(schema, message)
+    most = service.title_maxlen
+    if 0 < most < len(title):  # Zulip, for one, turns down a message for its title
+        title = f"{title[: most - 1]}…"
+    result = sender.notify(body=body, title=title, body_format=apprise.NotifyFormat(form))
     if result.status == apprise.AppriseResultStatus.SUCCESS:
         return Sent()
     return Failed(f"{service.service_name} did not take it ({result.status.name.lower()})")
+
+
+def _form(schema: str, message: Message) -> tuple[str, str, Literal["text", "html", "markdown"]]:
+    """Return title, body and its format, as a schema's service shows them best.
+
+    Slack gets plain text: inside of an attachment it formats nothing but links, and would show the escapes of Markdown.
+    """
+    if schema in SHORT:
+        return "", message.short, "text"
+    if schema in PUSH:
+        return message.subject, f"{message.push or message.body}\n{message.link}".strip(), "text"
+    if schema in MAIL and message.html:
+        return message.subject, message.html, "html"
+    if schema == "tgram" and message.telegram:
+        return "", message.telegram, "html"
+    if schema in CHAT and message.chat:
+        return message.subject, message.chat, "markdown"
+    if schema == "slack":
+        return message.subject, message.slack or message.body, "text"
+    return message.subject, message.body, "text"
+
+
+def _is_read_as_checked(read: Mapping[str, Any] | None) -> bool:
+    """Say whether Apprise found no parameter in an address that `check_address` did not see there."""
+    if read is None:
+        return True  # it finds no address at all, and says so
+    allowed = SCHEMAS.get(read["schema"])
+    return allowed is not None and set(read.get("qsd", ())) <= allowed | _EVERYWHERE
 
 
 def _not_one_plain_target(service: Any) -> str | None:
     """Say what is wrong with a parsed address that its text did not show."""
     if len(service) > 1:
         return "one target per address"
+    if getattr(service, "detect_owner", False):
+        # Apprise would ask Telegram who wrote to the bot last, and send there.
+        return "write the number of the chat: tgram://token/number"
     if service.redirects or not service.verify_certificate:
         return "redirects and unchecked certificates are not used"
     if getattr(service, "cc", None) or getattr(service, "bcc", None):

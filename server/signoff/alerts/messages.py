@@ -1,89 +1,82 @@
-"""What an alert says: what, why, how long, and a link. Never arguments, never a token in the subject.
+"""What an alert says: what, why, how long, and a link. Never arguments, never a token in a title.
 
 The name of a tool is the agent's words. It is shown in one line, cut with a count, with hidden characters as
-escapes and with nothing that a mail program or a chat makes a link or a mention of.
+escapes and with nothing that a mail program or a chat makes a link or a mention of (`quote.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from signoff.desk.deliver import Errand
-from signoff.domain.characters import one_line
+from signoff.alerts.facts import Facts, facts_of, facts_of_notice
+from signoff.alerts.quote import quoted, time_left
+from signoff.alerts.wording import Wording
+from signoff.desk.deliver import Errand, Notice
 
-MAX_TOOL_CHARS = 80
-MAX_NAME_CHARS = 60
-MAX_WHY_CHARS = 200
-MAX_SHORT_CHARS = 160  # one SMS
+__all__ = ["Message", "alert_message", "message_of", "notice_message", "quoted", "time_left"]
 
-# Look-alikes: `<` starts Slack's and Discord's mentions and links, `@` a mention; `://` is what makes a URL clickable anywhere.
-_DEFUSED = str.maketrans({"<": "\u2039", ">": "\u203a"})
+BUILT_IN = Wording()
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One alert in words."""
+    """One alert in words, in the forms that channels take; a form that is empty is sent as the plain text."""
 
     subject: str
     """One line without the link."""
     body: str
     """Plain text of several lines."""
     short: str
-    """For channels that count letters: subject and link, at most 160 characters where the link leaves room."""
+    """For channels that count letters: words and link, at most 160 of the GSM alphabet where the link leaves room."""
+    html: str = ""
+    """A mail's body."""
+    push: str = ""
+    """A sentence or two under the title of a push notification; no link."""
+    telegram: str = ""
+    """Telegram's HTML, title included."""
+    slack: str = ""
+    chat: str = ""
+    """Markdown."""
+    link: str = ""
+    """Stands in all of them but subject and push."""
+    page: str = ""
+    """Where a person who is signed in goes; holds no token."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of a mail: the alert's id, the same in every repeat, and the case, by which mail programs make threads."""
 
 
-def alert_message(errand: Errand) -> Message:
+def alert_message(errand: Errand, wording: Wording = BUILT_IN) -> Message:
     """Put an alert into words."""
-    case, alert = errand.case, errand.alert
-    tool = quoted(case.tool, MAX_TOOL_CHARS)
-    left = time_left(errand.seconds_left)
-    if alert.kind == "fresh_link":
-        subject = f"signoff: your fresh link for {tool}"
-        opening = "You asked for a fresh link. It replaces the one before."
-    else:
-        subject = f"signoff [{case.urgency}] {tool} waits for you, {left} left"
-        opening = f"{quoted(errand.agent_name, MAX_NAME_CHARS)} asks for a decision."
-    lines = [
-        opening,
-        "",
-        f"What: {tool}",
-        f"Why: {quoted(errand.why, MAX_WHY_CHARS)}",
-        f"Urgency: {case.urgency}",
-        f"Time left: {left}",
-        "",
-        "Decide here. The link is yours alone and opens once:",
-        errand.link_url,
-        "",
-        f"{alert.id} · {errand.footer}",
-    ]
-    return Message(subject, "\n".join(lines), _short(subject, errand.link_url))
+    return message_of(facts_of(errand), wording)
 
 
-def _short(subject: str, link: str) -> str:
-    room = MAX_SHORT_CHARS - len(link) - 1
-    if room < len("signoff"):
-        return f"signoff {link}"
-    return f"{subject if len(subject) <= room else subject[: room - 1] + '…'} {link}"
+def notice_message(notice: Notice, wording: Wording = BUILT_IN) -> Message:
+    """Put an alert into words that is about no case."""
+    return message_of(facts_of_notice(notice), wording)
 
 
-def time_left(seconds: int) -> str:
-    """Return a time to decide as people say it, never more than there is: `4 min`, `1 h 30 min`, `2 d 3 h`."""
-    if seconds < 60:
-        return f"{max(seconds, 0)} s"
-    minutes = seconds // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
-def quoted(text: str, most: int) -> str:
-    """Return somebody else's text in one harmless line; what is cut off is counted."""
-    shown = text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
-    shown = one_line(shown).translate(_DEFUSED).replace("://", ":\u2044\u2044").replace("www.", "www\u2024")
-    return (
-        shown.replace("@everyone", "@ everyone").replace("@here", "@ here").replace("@channel", "@ channel")
+def message_of(facts: Facts, wording: Wording = BUILT_IN) -> Message:
+    """Put what an alert may tell into words."""
+    words = wording.words(facts)
+    return Message(
+        subject=words.subject,
+        body=words.text,
+        short=words.sms,
+        html=words.html,
+        push=words.push,
+        telegram=words.telegram,
+        slack=words.slack,
+        chat=words.chat,
+        link=facts.link,
+        page=facts.page,
+        headers=_headers(facts),
     )
+
+
+def _headers(facts: Facts) -> dict[str, str]:
+    made = {"X-Signoff-Alert": str(facts.values["id"])}
+    if facts.case_id is not None:
+        thread = f"<{facts.case_id}@signoff>"
+        made |= {"X-Signoff-Case": facts.case_id, "In-Reply-To": thread, "References": thread}
+    return made

@@ -15,6 +15,7 @@ from signoff.app.opening import (
     only_error,
     open_desk,
     read_database,
+    reseal_addresses,
     sqlite_settings,
     verify_database,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "open_desk",
     "publish",
     "read_database",
+    "reseal_addresses",
     "serve",
     "sqlite_settings",
     "stand_watch",

@@ -1,4 +1,4 @@
-"""Runs what hosts a home: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+"""Runs what hosts a home: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
 `signoff serve` hosts from its start to its end. A `signoff mcp` hosts only while a case waits and nobody else does.
 """
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
@@ -26,14 +26,20 @@ from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import escalate_due
+from signoff.desk.heartbeat import note_silence, silence
 from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from signoff.alerts.channels import Channels
+
 log = logging.getLogger("signoff")
 
 EXPIRE_EVERY_S = 1.0
+ESCALATE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
@@ -44,7 +50,7 @@ VACUUM_MOST_BYTES = 200_000_000
 
 
 async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
-    """Host a home until `stop`: pages, MCP over HTTP, alerts, deadlines, checkpoints.
+    """Host a home until `stop`: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
     A `signoff mcp` that hosts meanwhile is asked to hand over.
 
@@ -80,19 +86,20 @@ async def host(
 ) -> None:
     """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
     # None of these is needed by a `signoff mcp` that never hosts.
-    from signoff.alerts.channels import Channels
     from signoff.alerts.worker import run_alerts
+    from signoff.app.alerting import make_channels
     from signoff.app.anchors import ask_places, run_anchors
     from signoff.app.http import build_doors, serve_http
 
-    channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    channels = make_channels(config, desk.clock, terminal=terminal)
     async with anyio.create_task_group() as workers:
         for what, every_s, work in _chores(desk, config):
             workers.start_soon(_repeat, desk, what, every_s, work)
+        workers.start_soon(_watch_own_worker, desk, channels)
         if config.settings.anchors:
             workers.start_soon(run_anchors, desk, config)
         await serve_http(
-            build_doors(desk, config),
+            build_doors(desk, config, channels),
             config,
             listening=listening,
             # Links are sent only when somebody answers them.
@@ -115,6 +122,7 @@ def _chores(desk: Desk, config: Config) -> list[tuple[str, float, Callable[[], A
     keep_for = config.settings.retention.keep_for()
     chores: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
         ("Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk)),
+        ("Tiers", ESCALATE_EVERY_S, lambda: escalate_due(desk)),
         ("Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)),
         ("Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told)),
         ("Retention", RETAIN_EVERY_S, lambda: _retain(desk, config.home, keep_for)),
@@ -151,6 +159,36 @@ async def stand_watch(desk: Desk, config: Config) -> None:
                 "The log was recovered, or the newest database put back: signoff decides and stores again."
             )
         desk.store.read_only = why
+
+
+async def _watch_own_worker(desk: Desk, channels: Channels) -> None:
+    """Stand in for the worker of this process where it hangs; it first has the time to be seen."""
+    await anyio.sleep(desk.settings.silent_after.total_seconds())
+    await _repeat(
+        desk,
+        "Alerts",
+        _watch_every_s(desk),
+        lambda: stand_in(desk, channels, owner=f"stand-in {os.getpid()}"),
+    )
+
+
+def _watch_every_s(desk: Desk) -> float:
+    return desk.settings.silent_after.total_seconds() / 3
+
+
+async def stand_in(desk: Desk, channels: Channels, *, owner: str) -> int:
+    """Where alerts wait because their worker is silent, say so to the administrators, and send what waits.
+
+    Returns:
+        How many alerts were sent, or tried.
+    """
+    from signoff.alerts.worker import send_due
+
+    found = await note_silence(desk)
+    if found is None:
+        return 0
+    log.error("%s alerts were due and no worker sent them; this process does so now.", found.waiting)
+    return await send_due(desk, channels, owner=owner)
 
 
 async def publish(desk: Desk, home: Home) -> str | None:
@@ -223,11 +261,16 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
         terminal: Where alerts to `terminal:` are printed; stdout belongs to MCP.
     """
     me = Host(os.getpid(), "signoff mcp", config.base_url)
-    told = ""
+    told, watched_at, silent_before = "", anyio.current_time(), False
     with Lock(config.home.serve_lock) as lock:
         while True:
             await anyio.sleep(LOOK_FOR_WORK_EVERY_S)
             try:
+                if anyio.current_time() - watched_at >= _watch_every_s(desk):
+                    watched_at = anyio.current_time()
+                    silent_before = await _watch_host(
+                        desk, config, terminal=terminal, silent_before=silent_before
+                    )
                 if not await _somebody_is_needed(desk, config.home) or not lock.take(me):
                     continue
                 from signoff.app.http import bind
@@ -243,6 +286,22 @@ async def host_when_needed(desk: Desk, config: Config, *, terminal: TextIO) -> N
                 await anyio.sleep(PAUSE_AFTER_ERROR_S)
             finally:
                 lock.release()
+
+
+async def _watch_host(desk: Desk, config: Config, *, terminal: TextIO, silent_before: bool) -> bool:
+    """Stand in for another process that hosts and sends no alerts: it may hang and still hold its lock.
+
+    Returns:
+        Whether it is silent. It must be at two looks in a row: one that is just starting is not seen at once.
+    """
+    async with desk.store.reading() as reader:
+        silent = await silence(desk, reader) is not None and is_held(config.home.serve_lock)
+    if silent and silent_before:
+        from signoff.alerts.channels import Channels
+
+        channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+        await stand_in(desk, channels, owner=f"stand-in {os.getpid()}")
+    return silent
 
 
 async def _somebody_is_needed(desk: Desk, home: Home) -> bool:

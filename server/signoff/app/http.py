@@ -12,6 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.agents.mcp_http import McpApp, mcp_asgi
+from signoff.alerts.channels import Channels
+from signoff.app.alerting import alerting
 from signoff.app.hosts import CannotHost
 from signoff.config import MCP_PATH, Config
 from signoff.desk.desk import Desk
@@ -33,10 +35,10 @@ class Doors:
         await app(scope, receive, send)
 
 
-def build_doors(desk: Desk, config: Config) -> Doors:
+def build_doors(desk: Desk, config: Config, channels: Channels) -> Doors:
     """Return the application that answers every request."""
     mcp = mcp_asgi(desk, allowed_hosts=config.hosts, allowed_origins=config.origins)
-    return Doors(pages=build_pages(desk), mcp=mcp)
+    return Doors(pages=build_pages(desk, alerting(desk, channels)), mcp=mcp)
 
 
 def bind(config: Config) -> socket.socket:

@@ -19,7 +19,7 @@ from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
 from signoff.config import Config, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
-from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.desk import AgentLimits, Desk, DeskSettings
 from signoff.desk.follow import MOST_COSIGNATURES, compare_footer
 from signoff.desk.people import add_person, list_people
 from signoff.desk.record import CheckSettings
@@ -27,11 +27,14 @@ from signoff.desk.rotate import check_keys, settle_rotations
 from signoff.domain.alert import TERMINAL
 from signoff.domain.clock import Clock, SystemClock
 from signoff.domain.errors import Conflict
+from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
+from signoff.store.sealing import add_address_key, open_sealing
 from signoff.store.sqlite import SqliteStore, open_alone, open_snapshot, open_store
+from signoff.store.unit import Unit
 from signoff.triggers.watch import PolicyFile
 
 
@@ -53,9 +56,12 @@ async def open_desk(
     check_policy_kept(config.home)
     policy = PolicyFile(config.home.policy_file)
     keys = await anyio.to_thread.run_sync(_open_keys, config)
+    sealing = await anyio.to_thread.run_sync(open_sealing, config.home.keys)
     clock = clock or SystemClock()
     try:
-        async with open_store(config.home.database, log=keys.origin, clock=clock, new_id=make_id) as store:
+        async with open_store(
+            config.home.database, log=keys.origin, clock=clock, new_id=make_id, sealing=sealing
+        ) as store:
             desk = Desk(
                 store=store,
                 policy=policy,
@@ -111,7 +117,28 @@ def _desk_settings(config: Config) -> DeskSettings:
         sign_in_valid_for=settings.sign_in_valid_for,
         public_audit=settings.audit.public,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
+        digest_above=settings.alerts.digest_above,
+        digest_within=settings.alerts.digest_within,
+        silent_after=settings.alerts.silent_after,
+        limits=AgentLimits(settings.agents.max_open, settings.agents.requests_per_minute),
     )
+
+
+async def reseal_addresses(config: Config) -> str:
+    """Seal everybody's addresses under a new key, and return its id. Other processes take it up by themselves.
+
+    Raises:
+        StoreUnavailable: The home cannot be opened, or nothing could be written.
+    """
+    async with open_desk(config) as desk:
+        key_id = await anyio.to_thread.run_sync(add_address_key, config.home.keys)
+
+        async def note(unit: Unit) -> None:
+            await unit.record(Draft("key.addresses_resealed", unit.now, SYSTEM, {"key": key_id}))
+
+        await desk.store.write(note)
+    async with open_desk(config):  # opening it seals what lies under the key before
+        return key_id
 
 
 async def _add_first_person(desk: Desk) -> None:

@@ -4,15 +4,20 @@ The same moves as `domain/escalation.py`, read back from the log by code that sh
 wrote them. What each event type carries in `data`:
 
     escalation.opened          status, action_digest, final_digest, agent, policy_digest, verdict, triggers, queue,
-                               urgency, require, deadline_at, bundle*
+                               urgency, require, deadline_at, on_deadline, bundle*
     escalation.approval_given  decision_id, action_digest, proposed_digest, count, of, decision* …
     escalation.decided         decision_id, status, action_digest (of what may run, or null), proposed_digest,
                                decided_by, assurance, view_digest, policy_digest, release_at, valid_until,
                                receipt (digest of the token), decision*
     escalation.undone          decision_id, deadline_at
+    escalation.overridden      decision_id (or null), deadline_at; only supervisors decide from here on
     escalation.expired         deadline_at
     escalation.cancelled       reason*
-    escalation.escalated       tier
+    escalation.escalated       tier, alerted, skipped, deadline_at where it is another
+    escalation.repeated        tier, alerted
+    escalation.acknowledged    counts_from
+    escalation.handed_over     to, counts_from
+    escalation.reassigned      to, or queue and tier; counts_from
     escalation.claimed         action_digest
     escalation.claim_refused   reason, action_digest; moves nothing
     escalation.outcome         outcome, report*
@@ -54,6 +59,17 @@ ERASED_TEXTS: Mapping[str, Any] = {"tool": ERASED_TOOL, "server": None, "summary
 MOVE_PREFIX = "escalation."
 NO_MOVES = frozenset({"escalation.claim_refused"})
 """Events about a case that leave it as it was; every other `escalation.` event raises its version by one."""
+HANDLING = frozenset(
+    {
+        "escalation.escalated",
+        "escalation.repeated",
+        "escalation.acknowledged",
+        "escalation.handed_over",
+        "escalation.reassigned",
+    }
+)
+"""Events that say who has a case in hand: they raise `handled` by one, and leave the version, on which decisions
+and signatures rest."""
 
 
 class ApprovalRow(NamedTuple):
@@ -135,12 +151,27 @@ class CaseRow:
     summary: str
     masked: tuple[str, ...]
     """Where in action and bundle a secret was masked."""
+    handled: int
+    """Moves so far that changed who has the case in hand."""
+    counts_from: str | None
+    alerted_at: str | None
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+    assigned_to: str | None
+    overridden_by: str | None
+    on_deadline: str
+
+    @property
+    def moves(self) -> int:
+        """Return how many events have moved the case."""
+        return self.version + self.handled
 
 
 _OPENED = frozenset(
     {
         *("agent_id", "action_digest", "policy_digest", "queue", "urgency", "triggers", "require"),
         *("opened_seq", "opened_at", "approval_valid_s", "tool", "server", "summary", "masked"),
+        "on_deadline",
     }
 )
 _DECIDED = frozenset(
@@ -159,6 +190,9 @@ class Folded:
     decided_seq: int
     last_at: str = ""
     version: int = 1
+    handled: int = 0
+    queue_seq: int | None = None
+    """The event that moved the case to another queue."""
     approvals_needed: int = 1
     assurance_needed: str | None = None
     decision_id: str | None = None
@@ -172,8 +206,15 @@ class Folded:
     fields: dict[str, Any] = field(default_factory=dict)
     """By the names of `CaseRow`; a field that no event stated is absent and is not compared."""
 
+    @property
+    def moves(self) -> int:
+        """Return how many events have moved the case."""
+        return self.version + self.handled
+
     def source_of(self, name: str) -> int:
         """Return the number of the event that a field was taken from."""
+        if name == "queue" and self.queue_seq is not None:
+            return self.queue_seq
         if name in _OPENED:
             return self.opened_seq
         return self.decided_seq if name in _DECIDED else self.last_seq
@@ -181,6 +222,9 @@ class Folded:
 
 Move = Callable[[Folded, Mapping[str, Any], Mapping[str, Any]], str | None]
 """Changes a case by an event's `data` and `actor`; returns what is wrong with the move, None if nothing."""
+
+
+_IN_NOBODYS_HAND = {"acknowledged_by": None, "acknowledged_at": None, "assigned_to": None}
 
 
 def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
@@ -201,13 +245,17 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
         "opened_at": at,
         "opened_seq": seq,
         "outcome": None,
+        "overridden_by": None,
+        "counts_from": None,
+        "alerted_at": None,
+        **_IN_NOBODYS_HAND,
     }
     if isinstance(triggers, list):
         fields["triggers"] = tuple(triggers)
     stated = ("action_digest", "final_digest", "policy_digest", "queue", "urgency", "deadline_at", "require")
     if data.get("status") == "pending":
         fields.update(final_digest=None, assurance=None, release_at=None, valid_until=None)
-    for name in (*stated, "approval_valid_s", "assurance", "release_at", "valid_until"):
+    for name in (*stated, "on_deadline", "approval_valid_s", "assurance", "release_at", "valid_until"):
         if name in data:
             fields[name] = data[name]
     folded = Folded(
@@ -233,7 +281,10 @@ def move_case(
         What makes the move one that cannot have happened; None if it can. The case is moved either way, so that
         one bad event is one problem.
     """
-    case.version += 1
+    if kind in HANDLING:
+        case.handled += 1
+    else:
+        case.version += 1
     case.last_seq, case.last_at = seq, at
     if kind in _TIMES:
         name, ends = _TIMES[kind]
@@ -269,6 +320,7 @@ def _approval(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -
 def _approval_given(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
     wrong = _must_be_pending(case) or _must_be_decided_by_people(actor)
     given = _approval(case, data, actor)
+    wrong = wrong or _must_be_a_supervisor(case, given)
     agreed = _agreed(case, given.final_digest)
     if any(one.person_id == given.person_id for one in agreed):
         wrong = wrong or "counts the same person's approval twice"
@@ -298,6 +350,7 @@ def _decided(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) ->
     elif status != "rejected" and not _sure_enough(case, data.get("assurance")):
         wrong = wrong or f"is an approval with less than the assurance {case.assurance_needed} that is needed"
     given = _approval(case, data, actor)
+    wrong = wrong or _must_be_a_supervisor(case, given)
     fields["approvals"] = () if status == "rejected" else (*_agreed(case, digest), given)
     if status != "rejected" and people != tuple(one.person_id for one in fields["approvals"]):
         wrong = wrong or "names other people than those whose approvals came before"
@@ -321,6 +374,29 @@ def _undone(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> 
         wrong = "takes back a decision that does not stand"
     elif fields["claimed"]:
         wrong = "takes back a decision that was already used"
+    _reopen(case, data)
+    return wrong
+
+
+def _overridden(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    fields, wrong = case.fields, _must_be_done_by_a_person(actor)
+    if fields["status"] != "pending" and case.decision_id is None:
+        wrong = wrong or f"moves a case that is already {fields['status']}"
+    elif fields["claimed"]:
+        wrong = wrong or "takes back a decision that was already used"
+    _reopen(case, data)
+    fields.update(
+        _IN_NOBODYS_HAND,
+        overridden_by=actor.get("id"),
+        acknowledged_by=actor.get("id"),
+        acknowledged_at=case.last_at,
+        counts_from=case.last_at,
+    )
+    return wrong
+
+
+def _reopen(case: Folded, data: Mapping[str, Any]) -> None:
+    fields = case.fields
     case.decided_seq = case.last_seq
     fields.update(
         status="pending", approvals=(), decided_by=(), assurance=None, final_digest=None,
@@ -331,7 +407,6 @@ def _undone(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> 
         stated["undone_at"] = stated["undone_at"] or case.last_at
     if "deadline_at" in data:
         fields["deadline_at"] = data["deadline_at"]
-    return wrong
 
 
 def _ended(status: str) -> Move:
@@ -345,10 +420,39 @@ def _ended(status: str) -> Move:
 
 def _escalated(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
     wrong = _must_be_pending(case)
-    case.fields["tier"] = data.get("tier")
+    tier = data.get("tier")
+    if type(tier) is not int or tier <= case.fields["tier"]:
+        wrong = wrong or "goes on to a tier that the case has come to already"
+    case.fields.update(_IN_NOBODYS_HAND, tier=tier, alerted_at=case.last_at)
     if "deadline_at" in data:
         case.fields["deadline_at"] = data["deadline_at"]
     return wrong
+
+
+def _repeated(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    case.fields["alerted_at"] = case.last_at
+    return _must_be_pending(case)
+
+
+def _acknowledged(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    case.fields.update(acknowledged_by=actor.get("id"), acknowledged_at=case.last_at)
+    _count_from(case, data)
+    return _must_be_pending(case) or _must_be_done_by_a_person(actor)
+
+
+def _passed_on(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    case.fields.update(_IN_NOBODYS_HAND, alerted_at=case.last_at)
+    _count_from(case, data)
+    if "queue" in data:
+        case.fields.update(queue=data["queue"], tier=data.get("tier"))
+        case.queue_seq = case.last_seq
+    else:
+        case.fields["assigned_to"] = data.get("to")
+    return _must_be_pending(case) or _must_be_done_by_a_person(actor)
+
+
+def _count_from(case: Folded, data: Mapping[str, Any]) -> None:
+    case.fields["counts_from"] = data.get("counts_from")
 
 
 def _claimed(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
@@ -379,7 +483,12 @@ _MOVES: Mapping[str, Move] = {
     "escalation.undone": _undone,
     "escalation.expired": _ended("expired"),
     "escalation.cancelled": _ended("cancelled"),
+    "escalation.overridden": _overridden,
     "escalation.escalated": _escalated,
+    "escalation.repeated": _repeated,
+    "escalation.acknowledged": _acknowledged,
+    "escalation.handed_over": _passed_on,
+    "escalation.reassigned": _passed_on,
     "escalation.claimed": _claimed,
     "escalation.outcome": _outcome,
 }
@@ -388,6 +497,7 @@ _MOVES: Mapping[str, Move] = {
 _TIMES: Mapping[str, tuple[str, bool]] = {
     "escalation.decided": ("decided_at", True),
     "escalation.undone": ("decided_at", False),
+    "escalation.overridden": ("decided_at", False),
     "escalation.expired": ("decided_at", True),
     "escalation.cancelled": ("decided_at", True),
     "escalation.claimed": ("claimed_at", True),
@@ -417,6 +527,16 @@ def _must_be_decided_by_people(actor: Mapping[str, Any]) -> str | None:
     return "is an agent's decision" if actor.get("kind") == "agent" else None
 
 
+def _must_be_done_by_a_person(actor: Mapping[str, Any]) -> str | None:
+    return None if actor.get("kind") == "person" else "is not done by a person"
+
+
+def _must_be_a_supervisor(case: Folded, given: ApprovalRow) -> str | None:
+    if case.fields["overridden_by"] is None or "supervisor" in given.roles:
+        return None
+    return "is decided by somebody else than a supervisor, after a supervisor took the case over"
+
+
 def _sure_enough(case: Folded, given: Any) -> bool:
     if case.assurance_needed is None:
         return True
@@ -428,6 +548,8 @@ def differences(case: Folded, row: CaseRow) -> list[tuple[str, Any, Any]]:
     found: list[tuple[str, Any, Any]] = []
     if case.version != row.version:
         found.append(("version", case.version, row.version))
+    if case.handled != row.handled:
+        found.append(("handled", case.handled, row.handled))
     for name, said in case.fields.items():
         if said != getattr(row, name):
             found.append((name, said, getattr(row, name)))

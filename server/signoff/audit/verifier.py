@@ -354,7 +354,7 @@ class Verifier:
     def _settle(self, case_id: str, case: _Case) -> None:
         """Compare a case with its row once the events have come as far as the row, and let go of both."""
         row = case.row
-        if row is None or case.folded.version < row.version:
+        if row is None or case.folded.moves < row.moves:
             return
         del self._cases[case_id]
         self._bundles.pop(case.folded.opened_seq, None)

@@ -23,6 +23,8 @@ signoff = Commands(
         "mcp": "signoff.cli.serve",
         "people": "signoff.cli.people",
         "agents": "signoff.cli.people",
+        "duty": "signoff.cli.duty",
+        "alerts": "signoff.cli.alerts",
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
         "keys": "signoff.cli.keys",

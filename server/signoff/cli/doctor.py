@@ -13,6 +13,8 @@ from signoff.cli.commands import Failure, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import Desk
+    from signoff.domain.alert import Silence
 
 _MARKS = {True: ("ok", "green"), False: ("!!", "red")}
 
@@ -59,6 +61,7 @@ def _home(config: Config) -> tuple[bool, str]:
 
 async def _desk(config: Config) -> list[tuple[bool, str]]:
     from signoff.app import open_desk, sqlite_settings
+    from signoff.desk.heartbeat import silence
     from signoff.desk.history_known import history_told
 
     async with open_desk(config) as desk:
@@ -67,6 +70,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
             made.append((False, desk.store.read_only))
         async with desk.store.reading() as reader:
             pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
+            silent = await silence(desk, reader)
             forks = await reader.forks_suspected(100)
             made.append(
                 (
@@ -79,7 +83,10 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
             made.append(
                 (False, "remains of what was erased are in the database's files: signoff erase --scrub")
             )
-        made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
+        given_up = f"{failed} alerts given up on. See: signoff alerts list --state failed"
+        made.append((not failed, given_up if failed else "no alert was given up on"))
+        made.append((silent is None, _silence(silent)))
+        made += await _alerts(desk, config)
         if forks:
             made.append(
                 (
@@ -93,6 +100,33 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         triggers = len(loaded.policy.triggers)
         made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
         made += [(True, text) for text in await history_told(desk)]
+    return made
+
+
+def _silence(silent: Silence | None) -> str:
+    if silent is None:
+        return "no alert waits in vain"
+    seen = (
+        "no process was ever seen sending them"
+        if silent.last_beat_at is None
+        else f"a process was last seen sending them at {silent.last_beat_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    return (
+        f"{silent.waiting} alert{' is' if silent.waiting == 1 else 's are'} due, the first since {silent.since:%Y-%m-%d %H:%M:%S} UTC, and {seen}."
+        " Start `signoff serve`, or restart it"
+    )
+
+
+async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
+    from signoff.alerts.wording import Wording
+    from signoff.desk.addresses import health_of_addresses
+
+    found = await health_of_addresses(desk)
+    failing = sum(one.health.state == "failing" for one in found)
+    told = f"{failing} of {len(found)} addresses did not take the last alert: signoff alerts health"
+    made = [(not failing, told if failing else f"addresses for alerts: {len(found)}, none failing")]
+    problems = Wording(config.home.alert_templates).problems()
+    made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
     return made
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 PURPOSE_NAMES = ("log", "receipt")
 
-keys = Commands("keys", help="What signs checkpoints and receipts: list, rotate, revoke.")
+keys = Commands(
+    "keys",
+    help="What signs checkpoints and receipts: list, rotate, revoke; and what seals addresses: reseal.",
+)
 
 
 def _config(home: Path | None) -> Config:
@@ -78,6 +81,23 @@ async def _rotate(config: Config, purpose: Purpose, overlap: timedelta) -> Rotat
 
     async with open_desk(config) as desk:
         return await rotate_key(desk, purpose, overlap=overlap)
+
+
+@keys.command("reseal")
+@with_home
+@examples("signoff keys reseal")
+def reseal(home: Path | None) -> None:
+    """Seal everybody's addresses under a new key. Nothing has to be restarted.
+
+    The key before stays in keys/address.key until the next time, for what other processes write at this moment.
+    """
+    click.echo(f"Sealed everybody's addresses under the new key {run(_reseal, _config(home))}.")
+
+
+async def _reseal(config: Config) -> str:
+    from signoff.app import reseal_addresses
+
+    return await reseal_addresses(config)
 
 
 @keys.command("revoke")

@@ -12,14 +12,20 @@ from signoff.cli.commands import Commands, examples, run, with_home
 
 if TYPE_CHECKING:
     from signoff.config import Config
+    from signoff.desk.desk import AgentLimits
+    from signoff.desk.roster import Vacancy
+    from signoff.domain.duty import Absence, Override, Roster
     from signoff.domain.people import Agent, Passkey, Person, Role
+    from signoff.domain.verdict import Urgency
 
+URGENCY_NAMES = ("low", "normal", "high", "critical")
 ROLE_NAMES = ("operator", "supervisor", "auditor", "admin")
 
 people = Commands(
-    "people", help="Who decides: add, change, list, link, disable, address, and their passkeys."
+    "people",
+    help="Who decides, when, and where alerts reach them: add, address, prefer, hours, absence, hand-over …",
 )
-agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, pause.")
+agents = Commands("agents", help="Who asks over HTTP, each with a key: add, list, rotate, limit, pause.")
 
 
 def _config(home: Path | None) -> Config:
@@ -31,19 +37,33 @@ def _config(home: Path | None) -> Config:
 def _checked(addresses: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses that alerts may go to; `-` reads them from stdin, where no process list shows them."""
     from signoff.alerts.channels import check_address
+    from signoff.domain.address import split_label
 
     given = [line.strip() for line in sys.stdin] if addresses == ("-",) else list(addresses)
-    return tuple(check_address(address) for address in given if address)
+    labelled = [split_label(address) for address in given if address]
+    return tuple(f"{label}={check_address(url)}" for label, url in labelled)
 
 
 def _described(person: Person) -> str:
-    from signoff.alerts.channels import masked
-
     roles = ", ".join(role for role in ROLE_NAMES if role in person.roles)
     queues = f"  queues: {', '.join(sorted(person.queues))}" if person.queues else ""
-    addresses = ", ".join(masked(address) for address in person.addresses) or "nowhere"
     ended = "  (disabled)" if person.disabled_at is not None else ""
-    return f"{person.name}{ended}  {roles}{queues}  alerts: {addresses}"
+    works = f"  works: {person.hours.text} {person.hours.zone}" if person.hours.text else ""
+    spared = "" if person.follow_up else "  (not told who decided)"
+    return f"{person.name}{ended}  {roles}{queues}{works}  alerts: {_told(person)}{spared}"
+
+
+def _told(person: Person) -> str:
+    """Return where a person's alerts go, with the urgencies that do not go everywhere."""
+    from signoff.alerts.channels import masked
+    from signoff.domain.address import kind_of
+
+    shown = ", ".join(
+        masked(one.url) if one.label == kind_of(one.url) else f"{one.label}={masked(one.url)}"
+        for one in person.addresses
+    )
+    only = "".join(f"  {urgency}: {', '.join(held)}" for urgency, held in person.preferences.items())
+    return f"{shown or 'nowhere'}{only}"
 
 
 @people.command("add")
@@ -55,7 +75,7 @@ def _described(person: Person) -> str:
 @click.option("--queue", "queues", multiple=True, help="A queue this operator works; all of them without it.")
 @click.option(
     "--address", "addresses", multiple=True, default=("terminal:",), show_default=True,
-    help="Where alerts go: terminal: or an Apprise URL; - reads them from stdin. May be repeated.",
+    help="Where alerts go: terminal: or an Apprise URL, as URL or LABEL=URL; - reads them from stdin. May be repeated.",
 )  # fmt: skip
 @with_home
 @examples(
@@ -151,22 +171,173 @@ async def _disable(config: Config, name: str) -> None:
 def address(name: str, addresses: tuple[str, ...], home: Path | None) -> None:
     """Send a person's alerts to these ADDRESSES from now on, instead of those before.
 
-    An address is `terminal:` or an Apprise URL (https://github.com/caronc/apprise). `-` reads them from stdin, one
-    a line, so that no shell history and no process list shows their passwords.
+    An address is `terminal:` or an Apprise URL (https://github.com/caronc/apprise), with a label of your own before it
+    if you like: `night=twilio://…`. `-` reads them from stdin, one a line, so that no shell history and no process list
+    shows their passwords. They are sealed in the database; the key is `keys/address.key`.
     """
-    checked = _checked(addresses)
-    run(_address, _config(home), name, checked)
-    from signoff.alerts.channels import masked
-
-    click.echo(f"Alerts for {name} go to {', '.join(masked(one) for one in checked) or 'nowhere'}.")
+    person = run(_address, _config(home), name, _checked(addresses))
+    click.echo(f"Alerts for {name} go to {_told(person)}.")
 
 
-async def _address(config: Config, name: str, addresses: tuple[str, ...]) -> None:
+async def _address(config: Config, name: str, addresses: tuple[str, ...]) -> Person:
     from signoff.app import open_desk
     from signoff.desk.people import set_addresses
 
     async with open_desk(config) as desk:
-        await set_addresses(desk, name, addresses)
+        return await set_addresses(desk, name, addresses)
+
+
+@people.command("prefer")
+@click.argument("name")
+@click.argument("urgency", type=click.Choice(URGENCY_NAMES))
+@click.argument("labels", nargs=-1, required=True)
+@with_home
+@examples(
+    "signoff people prefer omar critical push sms",
+    "signoff people prefer omar low mail",
+    "signoff people prefer omar critical all",
+)
+def prefer(name: str, urgency: Urgency, labels: tuple[str, ...], home: Path | None) -> None:
+    """Send a person's alerts of one URGENCY only to the addresses with these LABELS; `all` for every address.
+
+    A label is the one given with the address, or else its kind: terminal, mail, push, sms, chat. If a person loses
+    every address of the labels they prefer, all of their addresses are alerted.
+    """
+    person = run(_prefer, _config(home), name, urgency, () if labels == ("all",) else labels)
+    click.echo(f"Alerts for {name} go to {_told(person)}.")
+
+
+async def _prefer(config: Config, name: str, urgency: Urgency, labels: tuple[str, ...]) -> Person:
+    from signoff.app import open_desk
+    from signoff.desk.roster import prefer
+
+    async with open_desk(config) as desk:
+        return await prefer(desk, name, urgency, labels)
+
+
+@people.command("hours")
+@click.argument("name")
+@click.argument("hours")
+@click.option("--zone", help="Such as Europe/Berlin; the one before without it, UTC at first.")
+@with_home
+@examples(
+    "signoff people hours omar 'Mon-Thu 09:00-17:00, Fri 09:00-15:00' --zone Europe/Berlin",
+    "signoff people hours omar always",
+)
+def hours(name: str, hours: str, zone: str | None, home: Path | None) -> None:
+    """Alert a person in these HOURS only, where a policy means them by role or name; `always` is the default.
+
+    A turn in a rotation and a hand-over hold at any hour.
+    """
+    person = run(_hours, _config(home), name, "" if hours == "always" else hours, zone)
+    click.echo(f"{name} works {person.hours.text or 'always'} ({person.hours.zone}).")
+
+
+async def _hours(config: Config, name: str, hours: str, zone: str | None) -> Person:
+    from signoff.app import open_desk
+    from signoff.desk.roster import set_hours
+
+    async with open_desk(config) as desk:
+        return await set_hours(desk, name, hours, zone=zone)
+
+
+@people.command("absence")
+@click.argument("name")
+@click.option("--from", "starts", help="When it begins, in the person's time zone; now without it.")
+@click.option(
+    "--until", "ends", required=True, help="When it ends, or a while such as 8h; a day alone is included."
+)
+@with_home
+@examples(
+    "signoff people absence omar --from 2026-12-24 --until 2026-12-26",
+    "signoff people absence omar --until 8h",
+)
+def absence(name: str, starts: str | None, ends: str, home: Path | None) -> None:
+    """Alert a person for nothing for a while, and say which turns nobody has then.
+
+    Nobody takes their turns by itself: name somebody with `signoff people hand-over` or `signoff duty override`. Until
+    then the next tier is alerted at once.
+    """
+    from signoff.cli.duty import local, said_vacancies
+
+    made, found, roster = run(_absence, _config(home), name, starts, ends)
+    zone = roster.people[made.person_id].hours.zone
+    click.echo(f"{name} is absent, {local(made.starts_at, zone)} to {local(made.ends_at, zone)}.")
+    click.echo(f"End it with: signoff duty end {made.id}")
+    names = {one.id: one.name for one in roster.people.values()}
+    said_vacancies(found, names, {one.name: one.zone for one in roster.rotations.values()})
+
+
+async def _absence(
+    config: Config, name: str, starts: str | None, ends: str
+) -> tuple[Absence, list[Vacancy], Roster]:
+    from signoff.app import open_desk
+    from signoff.cli.duty import read_span
+    from signoff.desk.people import person_named
+    from signoff.desk.roster import add_absence, list_rotations
+
+    async with open_desk(config) as desk:
+        roster, now = await list_rotations(desk)
+        person = await person_named(desk, name)
+        starts_at, ends_at = read_span(starts, ends, person.hours.zone, now)
+        made, found = await add_absence(desk, name, ends_at=ends_at, starts_at=starts_at)
+        return made, found, roster
+
+
+@people.command("hand-over")
+@click.argument("name")
+@click.argument("to")
+@click.option("--from", "starts", help="When it begins, in NAME's time zone; now without it.")
+@click.option(
+    "--until", "ends", required=True, help="When it ends, or a while such as 8h; a day alone is included."
+)
+@with_home
+@examples(
+    "signoff people hand-over omar nina --until 8h",
+    "signoff people hand-over omar nina --from 2026-12-24 --until 2026-12-26",
+)
+def hand_over(name: str, to: str, starts: str | None, ends: str, home: Path | None) -> None:
+    """Let TO be alerted wherever NAME would be on duty, for a while."""
+    from signoff.cli.duty import local
+
+    made, zone = run(_hand_over, _config(home), name, to, starts, ends)
+    click.echo(f"{to} stands in for {name}, {local(made.starts_at, zone)} to {local(made.ends_at, zone)}.")
+    click.echo(f"End it with: signoff duty end {made.id}")
+
+
+async def _hand_over(
+    config: Config, name: str, to: str, starts: str | None, ends: str
+) -> tuple[Override, str]:
+    from signoff.app import open_desk
+    from signoff.cli.duty import read_span
+    from signoff.desk.people import person_named
+    from signoff.desk.roster import hand_over, list_rotations
+
+    async with open_desk(config) as desk:
+        _, now = await list_rotations(desk)
+        zone = (await person_named(desk, name)).hours.zone
+        starts_at, ends_at = read_span(starts, ends, zone, now)
+        return await hand_over(desk, name, to=to, ends_at=ends_at, starts_at=starts_at), zone
+
+
+@people.command("follow-up")
+@click.argument("name")
+@click.argument("state", type=click.Choice(("on", "off")))
+@with_home
+@examples("signoff people follow-up omar off")
+def follow_up(name: str, state: str, home: Path | None) -> None:
+    """Say whether a person hears who decided a case that they were alerted to. It is on for everybody at first."""
+    run(_follow_up, _config(home), name, state == "on")
+    hears = "hears who decided" if state == "on" else "does not hear who decided"
+    click.echo(f"{name} {hears} the cases that they were alerted to.")
+
+
+async def _follow_up(config: Config, name: str, on: bool) -> None:
+    from signoff.app import open_desk
+    from signoff.desk.people import set_follow_up
+
+    async with open_desk(config) as desk:
+        await set_follow_up(desk, name, on=on)
 
 
 @people.command("change")
@@ -283,14 +454,23 @@ def _show_use(config: Config, key: str) -> None:
 @with_home
 @examples("signoff agents list")
 def list_agents(home: Path | None) -> None:
-    """List agents with their owners."""
+    """List agents with their owners, and the limits that are their own."""
     known, names = run(_list_agents, _config(home))
     for agent in known:
         owner = f"  owner: {names.get(agent.owner, agent.owner)}" if agent.owner else ""
         paused = "  (paused)" if agent.paused_at is not None else ""
-        click.echo(f"{agent.name}{paused}{owner}  since {agent.created_at:%Y-%m-%d}")
+        click.echo(f"{agent.name}{paused}{owner}{_own_limits(agent)}  since {agent.created_at:%Y-%m-%d}")
     if not known:
         click.echo("No agents yet. Add one with `signoff agents add NAME`, or run `signoff mcp`.")
+
+
+def _own_limits(agent: Agent) -> str:
+    held = [
+        f"{'any number of' if value == 0 else value} {what}"
+        for value, what in ((agent.max_open, "open cases"), (agent.requests_per_minute, "cases a minute"))
+        if value is not None
+    ]
+    return f"  limits: {', '.join(held)}" if held else ""
 
 
 async def _list_agents(config: Config) -> tuple[list[Agent], dict[str, str]]:
@@ -319,6 +499,40 @@ async def _rotate(config: Config, name: str) -> str:
 
     async with open_desk(config) as desk:
         return await rotate_agent_key(desk, name)
+
+
+@agents.command("limit")
+@click.argument("name")
+@click.option(
+    "--max-open",
+    type=click.IntRange(0, 1_000_000),
+    help="How many of its cases may wait at once; 0 for any number.",
+)
+@click.option(
+    "--per-minute",
+    type=click.IntRange(0, 1_000_000),
+    help="How many cases it may open in a minute; 0 for any number.",
+)
+@with_home
+@examples(
+    "signoff agents limit billing-bot --max-open 50 --per-minute 20", "signoff agents limit billing-bot"
+)
+def limit(name: str, max_open: int | None, per_minute: int | None, home: Path | None) -> None:
+    """Give an agent limits of its own; what is left out is as `agents` in signoff.yaml says."""
+    limits = run(_limit, _config(home), name, max_open, per_minute)
+    click.echo(
+        f"{name} may have {limits.max_open or 'any number of'} cases waiting"
+        f" and open {limits.requests_per_minute or 'any number'} a minute."
+    )
+
+
+async def _limit(config: Config, name: str, max_open: int | None, per_minute: int | None) -> AgentLimits:
+    from signoff.app import open_desk
+    from signoff.desk.limits import limit_agent
+
+    async with open_desk(config) as desk:
+        _, limits = await limit_agent(desk, name, max_open=max_open, requests_per_minute=per_minute)
+        return limits
 
 
 @agents.command("pause")

@@ -23,7 +23,7 @@ policy = Commands(
 
 def no_starter(name: str) -> str:
     """Return what to say to somebody who named a starter policy that there is not."""
-    from signoff.triggers.fields import meant
+    from signoff.domain.near import meant
     from signoff.triggers.starters import STARTERS
 
     near = meant(name, STARTERS) or "."

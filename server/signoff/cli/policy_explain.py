@@ -292,7 +292,7 @@ def _situation(path: Path) -> Any:
     from signoff.domain.bundle import invalid_request
     from signoff.domain.canonical import parse_json
     from signoff.domain.characters import one_line
-    from signoff.triggers.fields import meant
+    from signoff.domain.near import meant
     from signoff.triggers.situations import Situation
 
     try:

@@ -70,7 +70,7 @@ async def _propose(config: Config, by: str, confirmer: str, reason: str) -> None
 
     async with open_desk(config) as desk:
         second = await person_named(desk, confirmer)
-        addresses = [one for one in second.addresses if one != TERMINAL]
+        addresses = [one.url for one in second.addresses if one.url != TERMINAL]
         code = await propose_recovery(
             desk, config, by=by, confirmer=confirmer, reason=reason,
             assurance="link" if addresses else "none",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from signoff.desk.answer import Answer, tell
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import at_deadline
 from signoff.desk.request import check_key, first_case
 from signoff.domain.canonical import canonical, check_value, digest
 from signoff.domain.errors import Conflict, LimitExceeded, NotFound
-from signoff.domain.escalation import Escalation, cancelled, expired
+from signoff.domain.escalation import Escalation, cancelled
 from signoff.domain.people import Agent
 from signoff.domain.secrets import mask_secrets
 from signoff.store.unit import Unit
@@ -61,7 +62,9 @@ async def cancel(
 
 
 async def expire(desk: Desk, escalation_id: str) -> Escalation:
-    """End a case whose deadline has passed, if nobody did before; return it as it stands.
+    """End a case whose deadline has passed, or let its next tier have more time; return it as it stands.
+
+    Nothing happens where somebody else was first.
 
     Raises:
         NotFound: There is no such case.
@@ -73,13 +76,13 @@ async def expire(desk: Desk, escalation_id: str) -> Escalation:
             raise NotFound("There is no such case.")
         if not case.is_open or unit.now < case.deadline_at:
             return case
-        return await unit.apply(expired(case, now=unit.now))
+        return await unit.apply(await at_deadline(unit, case, desk.policy.current()))
 
     return await desk.store.write(move)
 
 
 async def expire_due(desk: Desk) -> int:
-    """End every case whose deadline has passed and return how many there were."""
+    """Do so for every case whose deadline has passed and return how many there were."""
     count = 0
     while True:
         async with desk.store.reading() as reader:

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from signoff.desk.answering import check_answer, proposed_of
-from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import alerts_anew, at_deadline, take_up
 from signoff.desk.look import CaseView, view_of
 from signoff.desk.moment import moment
 from signoff.desk.receipts import with_receipt
 from signoff.desk.signing import Proof, check_proof, signatures
 from signoff.domain.decision import Answer
 from signoff.domain.errors import AlreadyDecided, Forbidden, Stale
-from signoff.domain.escalation import Escalation, decided, expired, final_digest_of, undone
+from signoff.domain.escalation import Escalation, decided, final_digest_of, undone
 from signoff.domain.people import SignIn
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
@@ -50,15 +50,19 @@ async def decide(
         InvalidRequest: Names the field at fault: note, arguments or response.
     """
 
-    async def move(unit: Unit) -> Escalation | AlreadyDecided:
+    async def move(unit: Unit) -> Escalation | AlreadyDecided | Stale:
         await _check_not_disabled(unit, sign_in)
         view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
         case = view.case
         if case.is_open and unit.now >= case.deadline_at:
-            await unit.apply(expired(case, now=unit.now))
+            after = await unit.apply(await at_deadline(unit, case, desk.policy.current()))
+            if after.is_open:
+                return Stale(
+                    "The time was up and the next tier was alerted. Look at the case again, then decide."
+                )
             return AlreadyDecided(case.id, "expired", "")
         if not case.is_open:
-            raise await _lost(unit, case)
+            raise await lost(unit, case)
         if (version, view_digest) != (case.version, view.view_digest):
             raise Stale("The case changed after this page was shown. Look at it again, then decide.")
         check_answer(view, answer)
@@ -91,9 +95,9 @@ async def decide(
         return await unit.apply(change)
 
     made = await desk.store.write(move)
-    if isinstance(made, AlreadyDecided):
+    if isinstance(made, (AlreadyDecided, Stale)):
         raise made
-    return await _seen(desk, sign_in, escalation_id)
+    return await seen(desk, sign_in, escalation_id)
 
 
 async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
@@ -119,11 +123,13 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
             deadline_at=unit.now + AFTER_UNDO,
         )
         # Deciding dropped the alerts and revoked the links; the case waits for people again.
-        queue = desk.policy.current().policy.queue_named(change.case.queue)
-        await unit.apply(replace(change, alerts=await alerts_for(unit, change.case, queue)))
+        policy = desk.policy.current()
+        tiers = policy.policy.queue_named(change.case.queue).tiers
+        change = replace(change, alerts=await alerts_anew(unit, change.case, tiers))
+        await take_up(unit, await unit.apply(change), policy)
 
     await desk.store.write(move)
-    return await _seen(desk, sign_in, escalation_id)
+    return await seen(desk, sign_in, escalation_id)
 
 
 async def _surely(
@@ -151,11 +157,13 @@ async def _check_not_disabled(reader: Reader, sign_in: SignIn) -> None:
         raise Forbidden("You are not signed in.")
 
 
-async def _seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
+async def seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
+    """Return a case as a person sees it after what they did."""
     async with desk.store.reading() as reader:
         return await view_of(desk, reader, sign_in, escalation_id, now=await moment(desk, reader))
 
 
-async def _lost(reader: Reader, case: Escalation) -> AlreadyDecided:
+async def lost(reader: Reader, case: Escalation) -> AlreadyDecided:
+    """Return the error that tells a loser, by name, who was first."""
     people = [await reader.person(one) for one in case.decided_by]
     return AlreadyDecided(case.id, case.status, ", ".join(one.name for one in people if one is not None))

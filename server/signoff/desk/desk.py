@@ -21,6 +21,14 @@ PublicAudit = Literal["none", "checkpoints", "log"]
 
 
 @dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """What one agent may ask of people, where it has no limits of its own; 0 for any number."""
+
+    max_open: int = 1000
+    requests_per_minute: int = 600
+
+
+@dataclass(frozen=True, slots=True)
 class DeskSettings:
     """The numbers that an operator of the server may change."""
 
@@ -37,6 +45,12 @@ class DeskSettings:
     public_audit: PublicAudit = "checkpoints"
     lease_s: int = 60
     """How long a worker may take to send an alert before another may try."""
+    digest_above: int = 5
+    """Alerts of low or normal urgency that may go to one address within `digest_within` one by one."""
+    digest_within: timedelta = timedelta(seconds=60)
+    silent_after: timedelta = timedelta(seconds=60)
+    """How long alerts may be due, and no worker seen, before that is said."""
+    limits: AgentLimits = field(default_factory=AgentLimits)
     checks: CheckSettings = field(default_factory=CheckSettings)
 
 

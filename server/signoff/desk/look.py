@@ -11,10 +11,13 @@ from typing import Any
 import orjson
 
 from signoff.desk.answer import Answer, tell
+from signoff.desk.attention import Attention, attention
 from signoff.desk.desk import Desk
+from signoff.desk.heartbeat import silence
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
 from signoff.desk.wait import own_case
+from signoff.domain.alert import Alert, AlertKind, Attempt, Silence
 from signoff.domain.canonical import digest
 from signoff.domain.decision import Choice, Decision
 from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
@@ -48,6 +51,20 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertView:
+    """One alert of a case: to whom, over which kind of channel, and how it went. Never the address."""
+
+    id: str
+    person_name: str
+    kind: AlertKind
+    channel: str
+    state: str
+    """waiting, digested, sent, failed or dropped."""
+    due_at: datetime
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case as one person may see it."""
 
@@ -74,8 +91,10 @@ class CaseView:
     """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
-    alerts: tuple[tuple[str, str], ...]
-    """Who was or will be told: name, and waiting, sent, failed or dropped."""
+    attention: Attention
+    """Who has the case in hand, and what this person may do about that."""
+    alerts: tuple[AlertView, ...]
+    """Who was or will be told, in order."""
     view_digest: str
     """Over everything here that a decision rests on; a decision on another view is refused as stale."""
     now: datetime
@@ -89,6 +108,10 @@ class CaseLine:
     agent_name: str
     decided_by: tuple[str, ...]
     """Names."""
+    acknowledged_by: str | None
+    """The name of who looks at it."""
+    assigned_to: str | None
+    """The name of whom it was given to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +124,8 @@ class Inbox:
     """Newest first."""
     failed_alerts: int
     """Alerts of open cases that were given up."""
+    silence: Silence | None
+    """Alerts that are due and that nobody sends."""
     policy_problem: str | None
     """Why the policy file as it is now is not in force."""
     now: datetime
@@ -188,7 +213,8 @@ async def view_of(
         why_not=why_not,
         step_up=step_up,
         undo_until=_undo_until(case, sign_in, now),
-        alerts=tuple((names.get(one.person_id, one.person_id), state) for one, state in alerts),
+        attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
+        alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(
             {
                 "case": case.id,
@@ -217,6 +243,7 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
         agents = {one.id: one.name for one in await reader.agents()}
         people = {one.id: one.name for one in await reader.people()}
         failed = await reader.count_failed_alerts()
+        silent = await silence(desk, reader)
     desk.policy.current()  # so that `problem` speaks of the file as it is now
 
     def lines(cases: list[Escalation]) -> tuple[CaseLine, ...]:
@@ -225,12 +252,14 @@ async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
                 case,
                 agents.get(case.agent_id, case.agent_id),
                 tuple(people.get(one, one) for one in case.decided_by),
+                people.get(case.acknowledged_by) if case.acknowledged_by else None,
+                people.get(case.assigned_to) if case.assigned_to else None,
             )
             for case in cases
             if may_see_case(sign_in, case.id, case.queue)
         )
 
-    return Inbox(lines(pending), lines(ended), failed, desk.policy.problem, now)
+    return Inbox(lines(pending), lines(ended), failed, silent, desk.policy.problem, now)
 
 
 async def _pending_for(reader: Reader, sign_in: SignIn) -> list[Escalation]:
@@ -284,12 +313,24 @@ def _obstacle(
             raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
         if any(one.person_id == sign_in.person.id for one in case.approvals):
             raise Forbidden("You have approved; another person must, too.")
-        check_may_decide(sign_in, role=case.require.role, assurance=case.require.assurance)
+        check_may_decide(sign_in, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
     except StepUpNeeded as error:
         return error.message, error.needed
     except SignoffError as error:
         return error.message, None
     return None, None
+
+
+async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, str]) -> AlertView:
+    return AlertView(
+        id=one.id,
+        person_name=names.get(one.person_id, one.person_id),
+        kind=one.kind,
+        channel=one.address.partition(":")[0],
+        state=state,
+        due_at=one.due_at,
+        attempts=tuple(await reader.attempts_of_alert(one.id)),
+    )
 
 
 def _undo_until(case: Escalation, sign_in: SignIn, now: datetime) -> datetime | None:
@@ -318,6 +359,8 @@ def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -
 async def _names(reader: Reader, case: Escalation, events: list[dict[str, Any]]) -> dict[str, str]:
     ids = {event["actor"]["id"] for event in events if event["actor"]["kind"] == "person"}
     ids |= {event["data"]["person"] for event in events if "person" in event["data"]}
+    ids |= {event["data"]["to"] for event in events if "to" in event["data"]}
+    ids |= {one for one in (case.acknowledged_by, case.assigned_to, case.overridden_by) if one is not None}
     ids |= {*case.decided_by, *(one.person_id for one in case.approvals)}
     ids |= {alert.person_id for alert, _ in await reader.alerts_of_case(case.id)}
     people = [await reader.person(one) for one in sorted(ids)]

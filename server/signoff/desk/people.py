@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from signoff.desk.desk import Desk
+from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from signoff.domain.event import SYSTEM, Draft
-from signoff.domain.people import ROLES, Agent, Person, Role
+from signoff.domain.event import SYSTEM, Actor, Draft
+from signoff.domain.people import ROLES, Address, Agent, Person, Role
 from signoff.store.unit import Unit
 
 KEY_PREFIX = "sgn_"
 MAX_NAME_CHARS = 100
+MOST_ADDRESSES = 20
 
 
 def key_hash(key: str) -> bytes:
@@ -33,17 +35,19 @@ async def add_person(
 ) -> Person:
     """Add someone who may be alerted and may decide.
 
+    Args:
+        addresses: Each as `label=url`, or as the URL alone; the caller has checked them.
+
     Raises:
-        InvalidRequest: An empty or unprintable name, or a role that does not exist.
+        InvalidRequest: An empty or unprintable name, a role that does not exist, or too many addresses.
         Conflict: The name is taken.
     """
     _check_name(name)
     _check_roles(roles)
 
     async def move(unit: Unit) -> Person:
-        person = Person(
-            unit.new_id("per"), name, frozenset(roles), frozenset(queues), tuple(addresses), unit.now
-        )
+        held = _addresses(unit, addresses, held=())
+        person = Person(unit.new_id("per"), name, frozenset(roles), frozenset(queues), held, unit.now)
         if not await unit.add_person(person):
             raise Conflict(f"There is already a person called {name}.")
         data = {"person": person.id, "roles": sorted(person.roles), "queues": sorted(person.queues)}
@@ -114,20 +118,56 @@ async def change_person(
 async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Person:
     """Send a person's alerts to these addresses from now on; the caller has checked them.
 
+    Args:
+        addresses: Each as `label=url`, or as the URL alone, whose label is its kind.
+
+    Raises:
+        NotFound: Nobody has that name.
+        InvalidRequest: Too many.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> Person:
+        made = replace(person, addresses=_addresses(unit, addresses, held=person.addresses))
+        await note_addresses(unit, person.id, made.addresses, SYSTEM)
+        return made
+
+    return await desk.store.write(move)
+
+
+async def note_addresses(unit: Unit, person_id: str, addresses: tuple[Address, ...], by: Actor) -> None:
+    """Send a person's alerts elsewhere from now on, with its event."""
+    await unit.set_addresses(person_id, addresses)
+    # Only the kinds: a digest of a phone number or a mail address is as good as the address.
+    kinds = sorted({one.url.partition(":")[0] for one in addresses})
+    data = {"person": person_id, "count": len(addresses), "channels": kinds}
+    await unit.record(Draft("person.addresses_changed", unit.now, by, data))
+
+
+def _addresses(unit: Unit, given: Iterable[str], *, held: Iterable[Address]) -> tuple[Address, ...]:
+    """Return labelled addresses, each once; one that is held already keeps its id."""
+    wanted = list(dict.fromkeys(map(split_label, given)))
+    if len(wanted) > MOST_ADDRESSES:
+        raise InvalidRequest(f"at most {MOST_ADDRESSES}.", field="addresses")
+    known = {(one.label, one.url): one.id for one in held}
+    return tuple(Address(known.get(one) or unit.new_id("adr"), *one) for one in wanted)
+
+
+async def set_follow_up(desk: Desk, name: str, *, on: bool) -> Person:
+    """Say whether a person hears who decided the cases that they were alerted to.
+
     Raises:
         NotFound: Nobody has that name.
     """
     person = await person_named(desk, name)
 
     async def move(unit: Unit) -> None:
-        await unit.set_addresses(person.id, addresses)
-        # Only the kinds: a digest of a phone number or a mail address is as good as the address.
-        kinds = sorted({one.partition(":")[0] for one in addresses})
-        data = {"person": person.id, "count": len(addresses), "channels": kinds}
-        await unit.record(Draft("person.addresses_changed", unit.now, SYSTEM, data))
+        await unit.set_follow_up(person.id, on=on)
+        data = {"person": person.id, "on": on}
+        await unit.record(Draft("person.follow_up_changed", unit.now, SYSTEM, data))
 
     await desk.store.write(move)
-    return person
+    return replace(person, follow_up=on)
 
 
 async def add_agent(desk: Desk, name: str, *, owner: str | None) -> tuple[Agent, str]:

@@ -10,11 +10,14 @@ from signoff.desk.desk import Desk
 from signoff.desk.moment import moment, settled
 from signoff.desk.wait import own_case
 from signoff.domain.errors import NotFound
+from signoff.domain.handling import HANDLING
 from signoff.domain.people import Agent
 
 _FOR_AGENTS = "escalation."
-"""Other events of a case are about people: who was alerted, by which link they came, who looked."""
-_DECISIONS = frozenset({"escalation.decided", "escalation.undone", "escalation.approval_given"})
+"""Other events of a case are about people: who was alerted, by which link they came, who looked. So are those of
+`HANDLING`, who has it in hand."""
+_TAKEN_BACK = frozenset({"escalation.undone", "escalation.overridden"})
+_DECISIONS = frozenset({"escalation.decided", "escalation.approval_given", *_TAKEN_BACK})
 
 
 async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
@@ -35,13 +38,15 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
         now = await moment(desk, reader)
         last_seq = await reader.last_seq_of_case(escalation_id)
         events = await reader.typed_events_of_case(escalation_id)
-    undone = max((seq for seq, type_, _ in events if type_ == "escalation.undone"), default=-1)
+    undone = max((seq for seq, type_, _ in events if type_ in _TAKEN_BACK), default=-1)
     # Of decisions, only those after the last one that was taken back, and none before its release.
     told_after = undone if case.released(now) else last_seq
     shown = [
         (seq, body)
         for seq, type_, body in events
-        if type_.startswith(_FOR_AGENTS) and (type_ not in _DECISIONS or seq > told_after)
+        if type_.startswith(_FOR_AGENTS)
+        and type_ not in HANDLING
+        and (type_ not in _DECISIONS or seq > told_after)
     ]
     if not shown:
         raise NotFound("There is nothing in the log about this case.")

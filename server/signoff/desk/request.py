@@ -8,9 +8,10 @@ from typing import Any
 from signoff.desk.answer import Answer, tell
 from signoff.desk.ask import Ask, kept
 from signoff.desk.check import check_not_paused
-from signoff.desk.deliver import alerts_for
 from signoff.desk.desk import Desk
+from signoff.desk.escalate import first_alerts, take_up
 from signoff.desk.history import windows
+from signoff.desk.limits import check_open_cases, check_rate
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
 from signoff.desk.record import record_request, take_up_check
@@ -59,6 +60,7 @@ async def request_approval(
         LimitExceeded: Input over a limit; nothing was stored.
         Conflict: The key was used for something else.
         Forbidden: The agent is paused.
+        RateLimited: The agent asks more than it may; nothing was stored.
         StoreUnavailable: Nothing was stored; or a case that the policy decided could not be signed for, and the same
             idempotency key finds it later.
     """
@@ -84,6 +86,7 @@ async def request_approval(
         first = await first_case(unit, agent, idempotency_key, verb="request", input_digest=input_digest)
         if first is not None:
             return first
+        await check_rate(unit, desk, agent)
         facts = asking.facts(await unit.history.now())
         joined = await take_up_check(unit, asking, facts)
         if policy.needs_history(action.tool):
@@ -99,12 +102,15 @@ async def request_approval(
             urgency=max(verdict.urgency, urgency or "low", key=URGENCIES.index),
         )
         if change.case.is_open:
-            queue = policy.policy.queue_named(change.case.queue)
-            change = replace(change, alerts=await alerts_for(unit, change.case, queue))
+            await check_open_cases(unit, desk, agent)
+            tiers = policy.policy.queue_named(change.case.queue).tiers
+            change = replace(change, alerts=await first_alerts(unit, change.case, tiers))
         change = with_receipt(
             desk, change, receipt_id=unit.new_id("dec"), seq=unit.next_seq, now=unit.now, by=None
         )
         case = await unit.apply(change)
+        if case.is_open:
+            case = await take_up(unit, case, policy, at_once=not change.alerts)
         await record_request(unit, asking, verdict, facts=facts, what=what, case=case, joined=joined)
         if idempotency_key is not None:
             await unit.keep_first_answer(

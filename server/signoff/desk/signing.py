@@ -185,7 +185,7 @@ async def signatures(reader: Reader, change: Change, proof: Proof | None) -> tup
         return ()
     found: dict[str, Signed] = {}
     for _, kind, body in await reader.typed_events_of_case(case.id):
-        if kind == "escalation.undone":
+        if kind in ("escalation.undone", "escalation.overridden"):
             found.clear()
         if kind != "escalation.approval_given":
             continue

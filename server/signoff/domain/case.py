@@ -64,11 +64,43 @@ class Escalation:
     """Until then the approval can be claimed."""
     claimed_at: datetime | None = None
     outcome: Outcome | None = None
+    handled: int = 0
+    """Moves that changed who has the case in hand. They leave `version` alone: nothing that a decision rests on changed,
+    so a page, or a signature, made before them still counts."""
+    counts_from: datetime | None = None
+    """Since when the tiers' times count: the opening, or later where somebody acknowledged or it was reassigned.
+    None: the opening."""
+    alerted_at: datetime | None = None
+    """When the tier was last alerted; None: at the opening."""
+    acknowledged_by: str | None = None
+    """The person who said that they look at it; None again once another tier is alerted."""
+    acknowledged_at: datetime | None = None
+    assigned_to: str | None = None
+    """The person it was handed to; others may still decide."""
+    overridden_by: str | None = None
+    """The supervisor who took it from the operators; from then on only supervisors decide."""
+    on_deadline: Literal["expire", "next_tier"] = "expire"
+    """What the policy said at the opening."""
 
     @property
     def is_open(self) -> bool:
         """Say whether people can still decide."""
         return self.status == "pending"
+
+    @property
+    def role_needed(self) -> Role:
+        """Return who must decide, at least."""
+        return "supervisor" if self.overridden_by is not None else self.require.role
+
+    @property
+    def tiers_from(self) -> datetime:
+        """Return since when the tiers' times count."""
+        return self.counts_from or self.opened_at
+
+    @property
+    def last_alerted_at(self) -> datetime:
+        """Return when the tier was last alerted."""
+        return self.alerted_at or self.opened_at
 
     def released(self, now: datetime) -> bool:
         """Say whether the agent may know how the case ended."""

@@ -43,3 +43,7 @@ class Change:
     alerts: tuple[AlertDraft, ...] = ()
     closes: bool = False
     """True: alerts still waiting are dropped and links are revoked."""
+    handles: bool = False
+    """True: `handled` is one above, not `version`; nothing that a decision rests on changed."""
+    silences: bool = False
+    """True: alerts still waiting are dropped, because others have the case in hand now."""

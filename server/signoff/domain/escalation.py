@@ -2,8 +2,9 @@
 
     pending ──> approved | modified | rejected | expired | cancelled
 
-All five on the right are terminal. A decision may be taken back (`undone`) until it is released to the agent;
-after that nothing moves it. Each move is a pure function that returns a `Change`; none reads a clock.
+All five on the right are terminal. A decision may be taken back (`undone`, `overridden`) until it is released to the
+agent; after that nothing moves it. Each move is a pure function that returns a `Change`; none reads a clock. Who has
+the case in hand meanwhile is in `handling.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from signoff.domain.clock import to_text
 from signoff.domain.decision import Answer, decision_payload
 from signoff.domain.errors import AlreadyDecided, ClaimRefused, Conflict, Forbidden, InvalidRequest
 from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.people import ASSURANCES, Agent, Assurance, SignIn, check_may_decide
+from signoff.domain.people import (
+    ASSURANCES,
+    Agent,
+    Assurance,
+    SignIn,
+    check_may_decide,
+    check_supervises,
+)
 from signoff.domain.verdict import Urgency, Verdict
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "final_digest_of",
     "opened",
     "outcome_reported",
+    "overridden",
     "undone",
 ]
 
@@ -87,6 +96,7 @@ def opened(
         opened_at=now,
         deadline_at=now + verdict.approve_within,
         approval_valid_for=verdict.approval_valid_for,
+        on_deadline=verdict.on_deadline,
     )
     if verdict.outcome == "deny":
         case = replace(case, status="rejected", decided_at=now, release_at=now, assurance="none")
@@ -112,6 +122,7 @@ def opened(
         "urgency": case.urgency,
         "require": case.require.as_json(),
         "deadline_at": to_text(case.deadline_at),
+        "on_deadline": case.on_deadline,
         "approval_valid_s": int(case.approval_valid_for.total_seconds()),
         "assurance": case.assurance,
         "release_at": to_text(case.release_at) if case.release_at else None,
@@ -163,7 +174,7 @@ def decided(
         InvalidRequest: The modification is none, or cannot be made.
     """
     check_open(case, now)
-    check_may_decide(by, role=case.require.role, assurance=case.require.assurance)
+    check_may_decide(by, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
     if case.require.separation and owner == by.person.id:
         raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
     final_digest = final_digest_of(case, answer, proposed)
@@ -277,7 +288,54 @@ def undone(case: Escalation, *, decision_id: str, by: SignIn, now: datetime, dea
         raise Conflict("The agent has already been told; the decision stands.")
     if case.decided_by[-1] != by.person.id:
         raise Forbidden("Only the person who decided can take the decision back.")
+    after = _reopened(case, deadline_at)
+    data = {"decision_id": decision_id, "deadline_at": to_text(after.deadline_at)}
+    return Change(after, Draft("escalation.undone", now, by.actor, data, case.id), undoes=decision_id)
+
+
+def overridden(
+    case: Escalation, *, decision_id: str | None, by: SignIn, now: datetime, deadline_at: datetime
+) -> Change:
+    """Take the case from the operators: from now on only supervisors decide it.
+
+    Approvals so far fall, and so does a decision that the agent has not been told. What the policy asks of an
+    approval stays: a supervisor overrides people, not the policy.
+
+    Args:
+        decision_id: The last decision that stands, None where there is none.
+        deadline_at: As in `undone`.
+
+    Raises:
+        Forbidden: Only supervisors do.
+        AlreadyDecided: The case has ended without people, or its deadline has passed.
+        Conflict: The agent has been told, or a supervisor has taken it already.
+    """
+    check_supervises(by)
+    if not case.is_open and not case.decided_by:
+        raise already_decided(case)
+    if case.is_open:
+        check_open(case, now)
+    elif case.released(now):
+        raise Conflict("The agent has already been told; the decision stands.")
+    if case.is_open and case.overridden_by is not None:
+        raise Conflict("A supervisor has taken this case already; any supervisor can decide it.")
+    open_again = case if case.is_open else _reopened(case, deadline_at)
     after = replace(
+        open_again,
+        version=case.version + 1,
+        approvals=(),
+        overridden_by=by.person.id,
+        acknowledged_by=by.person.id,
+        acknowledged_at=now,
+        assigned_to=None,
+        counts_from=now,
+    )
+    data = {"decision_id": decision_id, "deadline_at": to_text(after.deadline_at)}
+    return Change(after, Draft("escalation.overridden", now, by.actor, data, case.id), undoes=decision_id)
+
+
+def _reopened(case: Escalation, deadline_at: datetime) -> Escalation:
+    return replace(
         case,
         version=case.version + 1,
         status="pending",
@@ -290,8 +348,6 @@ def undone(case: Escalation, *, decision_id: str, by: SignIn, now: datetime, dea
         valid_until=None,
         deadline_at=max(case.deadline_at, deadline_at),
     )
-    data = {"decision_id": decision_id, "deadline_at": to_text(after.deadline_at)}
-    return Change(after, Draft("escalation.undone", now, by.actor, data, case.id), undoes=decision_id)
 
 
 def expired(case: Escalation, *, now: datetime) -> Change:

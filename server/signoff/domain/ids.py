@@ -12,7 +12,7 @@ from datetime import datetime
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 NewId = Callable[[str, datetime], str]
-"""Makes an id from a prefix (`esc`, `per`, `agt`, `dec`, `lnk`, `alr`, `exp`) and the instant of creation."""
+"""Makes an id from a prefix (`esc`, `per`, `agt`, `dec`, `lnk`, `alr`, `exp`, `adr`, `ovr`, `abs`) and the instant of creation."""
 
 
 def new_id(prefix: str, at: datetime) -> str:
@@ -23,3 +23,8 @@ def new_id(prefix: str, at: datetime) -> str:
         letters.append(_ALPHABET[number & 31])
         number >>= 5
     return f"{prefix}_{''.join(reversed(letters))}"
+
+
+def made_at(id_: str) -> str:
+    """Return the part of an id that says to the millisecond when it was made, as text in the order of time."""
+    return id_.rpartition("_")[2][:10]

@@ -5,13 +5,14 @@ Roles add up: a person may hold several. The desk asks the functions here; no pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from signoff.domain.errors import Forbidden, StepUpNeeded
 from signoff.domain.event import Actor
+from signoff.domain.hours import ALWAYS, Hours
 
 Role = Literal["operator", "supervisor", "auditor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "auditor", "admin")
@@ -37,6 +38,18 @@ def strictest_role(some: Iterable[Role]) -> Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """One place where a person's alerts go. Its `url` may hold passwords: show it masked, keep it sealed."""
+
+    id: str
+    """Stays as long as the person keeps this address under this label."""
+    label: str
+    """What the person's preferences call it, such as push, mail or sms; several addresses may share one."""
+    url: str = field(repr=False)
+    """An Apprise URL, or `terminal:` for the terminal that runs the server."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Someone who may be alerted and may decide."""
 
@@ -45,10 +58,16 @@ class Person:
     roles: frozenset[Role]
     queues: frozenset[str]
     """The queues an operator works; empty means all of them."""
-    addresses: tuple[str, ...]
-    """Where alerts go, in order: Apprise URLs, or `terminal:` for the terminal that runs the server."""
+    addresses: tuple[Address, ...]
+    """Where alerts go, in order."""
     created_at: datetime
     disabled_at: datetime | None = None
+    hours: Hours = ALWAYS
+    """When they work; a turn in a rotation and a hand-over hold at any hour."""
+    preferences: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """By urgency, the labels of the addresses that are alerted; every address for an urgency that is not there."""
+    follow_up: bool = True
+    """Whether they hear who decided a case that they were alerted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,10 @@ class Agent:
     """The id of the person on whose behalf it runs."""
     created_at: datetime
     paused_at: datetime | None = None
+    max_open: int | None = None
+    """How many of its cases may wait at once; None: as the settings say, 0: any number."""
+    requests_per_minute: int | None = None
+    """How many cases it may open in a minute; None: as the settings say, 0: any number."""
 
     @property
     def actor(self) -> Actor:
@@ -89,26 +112,42 @@ def may_see_case(sign_in: SignIn, escalation_id: str, queue: str) -> bool:
         return False
     if sign_in.only_case is not None and sign_in.only_case != escalation_id:
         return False
-    roles = sign_in.person.roles
-    if roles & {"supervisor", "auditor"}:
+    return "auditor" in sign_in.person.roles or works_queue(sign_in.person, queue)
+
+
+def works_queue(person: Person, queue: str) -> bool:
+    """Say whether somebody decides cases of a queue: supervisors of every one, operators of their own."""
+    if "supervisor" in person.roles:
         return True
-    return "operator" in roles and (not sign_in.person.queues or queue in sign_in.person.queues)
+    return "operator" in person.roles and (not person.queues or queue in person.queues)
 
 
-def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> None:
-    """Refuse a person who may not decide under a requirement.
+def check_may_decide(sign_in: SignIn, *, queue: str, role: Role, assurance: Assurance) -> None:
+    """Refuse a person who may not decide a case of a queue under a requirement.
 
     Raises:
-        Forbidden: The role is missing; auditors and admins decide nothing.
+        Forbidden: The role is missing, or the queue is not theirs though they see it; auditors and admins decide nothing.
         StepUpNeeded: The role is there, the assurance is too weak.
     """
     roles = sign_in.person.roles
     if not roles & {"operator", "supervisor"}:
         raise Forbidden("Only operators and supervisors decide cases; you can read this one.")
+    if not works_queue(sign_in.person, queue):
+        raise Forbidden("You can read this case, and it waits in a queue that you do not work.")
     if role == "supervisor" and "supervisor" not in roles:
         raise Forbidden("This case needs a supervisor's decision. Hand it over, or ask one.")
     if not at_least(sign_in.assurance, assurance):
         raise StepUpNeeded(assurance, sign_in.assurance)
+
+
+def check_supervises(sign_in: SignIn) -> None:
+    """Refuse whoever is no supervisor.
+
+    Raises:
+        Forbidden: The role is missing.
+    """
+    if "supervisor" not in sign_in.person.roles:
+        raise Forbidden("Only a supervisor can do this. Ask one, or hand the case over.")
 
 
 @dataclass(frozen=True, slots=True)

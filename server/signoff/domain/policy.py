@@ -21,6 +21,7 @@ from signoff.domain.verdict import Category, Outcome, Requirement, Urgency
 
 DEFAULT_QUEUE = "default"
 MAX_DURATION = timedelta(days=365)  # far from the end of datetime's range, whatever it is added to
+MIN_REPEAT = timedelta(minutes=1)
 MAX_APPROVALS = 10
 MAX_EXPRESSION_CHARS = 2000
 
@@ -35,16 +36,12 @@ def _version(given: Any) -> Any:
     return given
 
 
-def _on_deadline(given: str) -> str:
-    # Later tiers are alerted by their `after`; a rule that is read and not kept would be worse than none.
-    if given == "next_tier":
-        raise ValueError(
-            "a case ends at its deadline; say with `after` when later tiers are alerted, and write expire"
-        )
-    return given
+def check_id(text: str) -> str:
+    """Return a name as triggers, queues and rotations may have one.
 
-
-def _id(text: str) -> str:
+    Raises:
+        ValueError: It says which letters there may be.
+    """
     if _ID.fullmatch(text) is None:
         raise ValueError(
             "use letters, digits, '.', '_' and '-', at most 100, starting with a letter or digit"
@@ -74,7 +71,16 @@ def _alert_target(text: str) -> str:
         raise ValueError(f"there is no role '{who[:40]}'; the roles are {', '.join(ROLES)}")
     if kind == "person" and who.strip() == who and who:
         return text
-    raise ValueError("write role:<role> or person:<name>")
+    if kind == "rotation":
+        check_id(who)
+        return text
+    raise ValueError("write role:<role>, person:<name> or rotation:<name>")
+
+
+def _repeat(given: timedelta | None) -> timedelta | None:
+    if given is not None and given < MIN_REPEAT:
+        raise ValueError("alerts are repeated every 1m at most")
+    return given
 
 
 def _mask_path(text: str) -> str:
@@ -96,7 +102,7 @@ def _mask_path(text: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=MAX_DURATION))]
 # What the validators above say of a text, for the schema that editors read (`triggers/schema.py`).
 Id = Annotated[
-    str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(_id)
+    str, Field(strict=True, json_schema_extra={"pattern": f"^{_ID.pattern}$"}), AfterValidator(check_id)
 ]
 Line = Annotated[
     str,
@@ -120,12 +126,9 @@ class Defaults(_Part):
     """How a trigger acts that cannot be evaluated; never `allow`."""
     approve_within: Duration = timedelta(minutes=30)
     """How long people have; then the case expires, which is never an approval. 30m where it is not said."""
-    on_deadline: Annotated[
-        Literal["expire", "next_tier"],
-        Field(json_schema_extra={"enum": ["expire"]}),
-        AfterValidator(_on_deadline),
-    ] = "expire"
-    """What happens at the deadline; later tiers are alerted by their `after`."""
+    on_deadline: Literal["expire", "next_tier"] = "expire"
+    """What happens at the deadline. `next_tier`: while a later tier has somebody on duty, it is alerted and has
+    `approve_within` once more; after the last the case expires."""
     approval_valid_for: Duration = timedelta(minutes=10)
     """How long an approval can be used, once. 10m where it is not said."""
 
@@ -170,7 +173,9 @@ class Tier(_Part):
                 Field(
                     strict=True,
                     json_schema_extra={
-                        "pattern": rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?)$"
+                        "pattern": (
+                            rf"^(?:role:(?:{'|'.join(ROLES)})|person:\S(?:[\s\S]*\S)?|rotation:{_ID.pattern})$"
+                        )
                     },
                 ),
                 AfterValidator(_alert_target),
@@ -179,14 +184,19 @@ class Tier(_Part):
         ],
         Field(min_length=1),
     ]
-    """`role:<role>` or `person:<name>`, one entry per target."""
+    """`role:<role>`, `person:<name>` or `rotation:<name>`, one entry per target."""
+    repeat: Annotated[Duration | None, AfterValidator(_repeat)] = None
+    """How often the tier is alerted again until somebody acknowledges; None: once."""
+    ack_for: Duration | None = None
+    """How long an acknowledgement holds this tier off; its `after` where it is not said. Not in the first tier."""
 
 
 class Queue(_Part):
     """Where escalations wait; one tier at least, in the order they are alerted."""
 
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-    """The first is alerted at once, each later one `after` a time since the opening."""
+    """The first is alerted at once, each later one `after` a time since the opening, or since the case was
+    last taken in hand."""
 
 
 class Require(_Part):

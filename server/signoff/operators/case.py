@@ -46,7 +46,7 @@ async def show(door: Door, request: Request) -> Response:
     """Answer GET /cases/{id}."""
     sign_in = await who(door, request)
     view = await look(door.desk, sign_in, request.path_params["escalation_id"])
-    return await _page(door, sign_in, view, sent={})
+    return await page_of(door, sign_in, view, sent={})
 
 
 async def preview(door: Door, request: Request) -> Response:
@@ -59,7 +59,7 @@ async def preview(door: Door, request: Request) -> Response:
         _check_current(view, sent)
         answer = _answer(view, sent)
     except SignoffError as error:
-        return await _page(door, sign_in, view, sent=sent, problem=problem_of(error))
+        return await page_of(door, sign_in, view, sent=sent, problem=problem_of(error))
     changed = [] if answer.arguments is None else changes(view.proposed_arguments, answer.arguments)
     carried = {
         "version": str(view.case.version),
@@ -97,7 +97,7 @@ async def decide(door: Door, request: Request) -> Response:
         )
     except (AlreadyDecided, Conflict, Forbidden, InvalidRequest) as error:
         view = await look(door.desk, sign_in, escalation_id)
-        return await _page(door, sign_in, view, sent=sent, problem=problem_of(error))
+        return await page_of(door, sign_in, view, sent=sent, problem=problem_of(error))
     return RedirectResponse(f"/cases/{view.case.id}", status_code=303)
 
 
@@ -109,7 +109,7 @@ async def undo(door: Door, request: Request) -> Response:
         await desk_decide.undo(door.desk, sign_in, escalation_id)
     except (Conflict, Forbidden) as error:
         view = await look(door.desk, sign_in, escalation_id)
-        return await _page(door, sign_in, view, sent={}, problem=problem_of(error))
+        return await page_of(door, sign_in, view, sent={}, problem=problem_of(error))
     return RedirectResponse(f"/cases/{escalation_id}", status_code=303)
 
 
@@ -196,14 +196,30 @@ def _response(view: CaseView, sent: Sent, choice: str) -> Any:
     return read_response(field)
 
 
-async def _page(
-    door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: Problem | None = None
+async def page_of(
+    door: Door,
+    sign_in: SignIn,
+    view: CaseView,
+    *,
+    sent: Sent,
+    problem: Problem | None = None,
+    problem_title: str = "",
 ) -> Response:
+    """Return the case page.
+
+    Args:
+        sent: What the person sent, shown again.
+        problem: Why it could not be taken.
+        problem_title: What stands over it, where it was about something else than a decision.
+    """
     # A bundle of 2 MB takes a second to show; in a thread it holds up nobody else.
-    return await anyio.to_thread.run_sync(partial(_made, door, sign_in, view, sent=sent, problem=problem))
+    made = partial(_made, door, sign_in, view, sent=sent, problem=problem, problem_title=problem_title)
+    return await anyio.to_thread.run_sync(made)
 
 
-def _made(door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: Problem | None) -> Response:
+def _made(
+    door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: Problem | None, problem_title: str
+) -> Response:
     document = view.document
     schema = document.get("response_schema")
     given = {name: texts[0] for name, texts in sent.items()}
@@ -229,6 +245,7 @@ def _made(door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: P
         "raw_original": json_text(view.proposed_arguments),
         "given": given,
         "problem": problem,
+        "problem_title": problem_title,
     }
     return door.render.page("case.html", values, status=200 if problem is None else problem.status)
 

@@ -24,6 +24,11 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types 'none'"
 )
+# Registering a service worker takes a trusted URL; there, one policy may make one (`static/push.js`).
+SETTINGS_PATH = "/settings"
+SETTINGS_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
+    "trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker"
+)
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
@@ -102,7 +107,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._add_headers(MutableHeaders(scope=message))
+                self._add_headers(MutableHeaders(scope=message), path=scope["path"])
             await send(message)
 
         most_bytes = MAX_FORM_BYTES if scope["path"].startswith("/cases/") else MAX_SMALL_FORM_BYTES
@@ -141,9 +146,11 @@ class Guard:
             return self.refuse(request, 413, "limit_exceeded")
         return None
 
-    def _add_headers(self, headers: MutableHeaders) -> None:
+    def _add_headers(self, headers: MutableHeaders, *, path: str) -> None:
         for name, value in HEADERS.items():
             headers[name] = value
+        if path == SETTINGS_PATH:
+            headers["Content-Security-Policy"] = SETTINGS_SECURITY_POLICY
         headers.setdefault("Cache-Control", "no-store")
         if self.site.secure:
             headers["Strict-Transport-Security"] = HSTS

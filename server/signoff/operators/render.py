@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from signoff.domain.characters import pieces
 from signoff.domain.errors import NotFound
+from signoff.domain.shown_address import masked
 from signoff.operators import present
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -85,6 +86,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         json_text=present.json_text,
         kind=present.kind_of,
         at=_at,
+        masked_address=masked,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"
     return Render(environment, static, digest, read_only)

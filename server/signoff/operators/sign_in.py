@@ -15,6 +15,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.sign_in import sign_out, signed_in
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import SignIn
+from signoff.operators.alerting import Alerting
 from signoff.operators.guard import Site
 from signoff.operators.render import Render
 
@@ -32,6 +33,7 @@ class Door:
     desk: Desk
     render: Render
     site: Site
+    alerting: Alerting | None = None
 
     @property
     def cookie(self) -> str:

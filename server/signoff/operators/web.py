@@ -15,8 +15,10 @@ from starlette.types import ASGIApp
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
+from signoff.desk.heartbeat import silence
 from signoff.domain.errors import SignoffError
-from signoff.operators import case, inbox, links, sign_in
+from signoff.operators import admin_alerts, case, hand, inbox, links, settings, sign_in
+from signoff.operators.alerting import Alerting
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
@@ -25,13 +27,16 @@ from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.store.unit import Unit
 
 
-def build_pages(desk: Desk) -> ASGIApp:
+def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
     """Return the pages for people, to be mounted at `/` after every other route.
+
+    Args:
+        alerting: What sends test alerts and subscribes browsers; without it the pages offer neither.
 
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url))
+    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url), alerting)
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -40,11 +45,23 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/acknowledge", partial(hand.acknowledge, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/hand-over", partial(hand.hand_over, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/reassign", partial(hand.reassign, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/override", partial(hand.override, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/pause-agent", partial(hand.pause_agent, door), methods=["POST"]),
             Route("/d/{link_id}", partial(links.show, door)),
             Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
             Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),
             Route("/sign-in", partial(sign_in.show, door)),
             Route("/sign-out", partial(sign_in.leave, door), methods=["POST"]),
+            Route("/settings", partial(settings.show, door)),
+            Route("/settings/test", partial(settings.test, door), methods=["POST"]),
+            Route("/settings/browsers", partial(settings.add_browser, door), methods=["POST"]),
+            Route("/settings/browsers/remove", partial(settings.remove_browser, door), methods=["POST"]),
+            Route("/admin/alerts", partial(admin_alerts.show, door)),
+            Route("/admin/alerts/test", partial(admin_alerts.test, door), methods=["POST"]),
+            Route("/push-worker.js", partial(settings.worker, door)),
             Route("/static/{digest}/{name}", door.render.file),
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
@@ -101,7 +118,7 @@ async def _healthz(request: Request) -> Response:
 
 
 async def _readyz(door: Door, request: Request) -> Response:
-    """Answer GET /readyz: the store can be read and written and a policy is in force; 503 otherwise."""
+    """Answer GET /readyz: the store can be read and written, a policy is in force, alerts are sent; 503 otherwise."""
     if door.desk.store.read_only is not None:
         return PlainTextResponse(f"not ready: read_only: {door.desk.store.read_only}\n", status_code=503)
 
@@ -111,10 +128,13 @@ async def _readyz(door: Door, request: Request) -> Response:
     try:
         async with door.desk.store.reading() as reader:
             await reader.head()
+            silent = await silence(door.desk, reader)
         await door.desk.store.write(touch)
         door.desk.policy.current()
     except SignoffError as error:
         return PlainTextResponse(f"not ready: {error.code}\n", status_code=503)
+    if silent is not None:
+        return PlainTextResponse("not ready: alerts are due and no worker sends them\n", status_code=503)
     return PlainTextResponse("ready\n")
 
 

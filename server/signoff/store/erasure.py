@@ -53,11 +53,15 @@ ERASERS: tuple[Eraser, ...] = (
         lambda queries, db, case: queries.strip_ask(db, escalation_id=case, tool=ERASED_TOOL),
     ),
     Eraser("bundle", "idempotency", lambda queries, db, case: queries.erase_keys(db, escalation_id=case)),
+    Eraser(
+        "alert", "alert_attempt", lambda queries, db, case: queries.erase_attempts(db, escalation_id=case)
+    ),
+    Eraser("alert", "alert", lambda queries, db, case: queries.erase_notices(db, escalation_id=case)),
     Eraser("alert", "alert", lambda queries, db, case: queries.erase_alerts(db, escalation_id=case)),
     Eraser("alert", "link", lambda queries, db, case: queries.erase_links(db, escalation_id=case)),
 )
 """Every table with words of a case, besides `payload`, which is erased part by part with its commitments, and asks,
-which `erase_asks` takes away whole with all that was counted of them."""
+which `erase_asks` takes away whole with all that was counted of them. In this order: rows refer to the later ones."""
 
 
 @dataclass(frozen=True, slots=True)

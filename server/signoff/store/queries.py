@@ -13,7 +13,15 @@ import aiosql
 from aiosql.queries import Queries
 
 FILES = (
-    *("log.sql", "cases.sql", "people.sql", "outbox.sql", "history.sql", "erasure.sql", "transparency.sql"),
+    "log.sql",
+    "cases.sql",
+    "people.sql",
+    "outbox.sql",
+    "channels.sql",
+    "history.sql",
+    "erasure.sql",
+    "duty.sql",
+    "transparency.sql",
 )
 
 

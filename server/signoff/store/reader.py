@@ -10,15 +10,18 @@ from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
-from signoff.domain.alert import Alert
+from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.asked import Asked
-from signoff.domain.clock import to_text
+from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
+from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
-from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.outbox import OutboxView
+from signoff.store.sealing import NO_KEY, Sealing
 
 PAGE = 500
 POLICY_PAGE = 16
@@ -28,11 +31,14 @@ PAYLOAD_PAGE_BYTES = 4_000_000  # a payload has up to 2 MB, and most have a few 
 class Reader(ErasureReads):
     """A view of the store through one connection; several statements may see several states."""
 
-    def __init__(self, connection: Any, queries: Any) -> None:
+    def __init__(self, connection: Any, queries: Any, sealing: Sealing = NO_KEY) -> None:
         self._connection = connection
         self._q = queries
+        self._sealing = sealing
         self.windows = Windows(connection, queries)
         """What was asked, and what is counted of it."""
+        self.outbox = OutboxView(connection, queries)
+        """Who sends alerts, and what is wrong with that."""
 
     # The log
 
@@ -213,6 +219,11 @@ class Reader(ErasureReads):
         """Return ids of pending cases whose deadline has passed."""
         return [row["id"] async for row in self._q.due_cases(self._connection, now=to_text(now), most=most)]
 
+    async def cases_to_look_at(self, now: datetime, policy_digest: str) -> list[str]:
+        """Return ids of pending cases whose tier may be due, oldest first."""
+        found = self._q.cases_to_look_at(self._connection, now=to_text(now), policy=policy_digest)
+        return [row["id"] async for row in found]
+
     async def cases(self) -> AsyncGenerator[tuple[int, Escalation]]:
         """Stream every case with the number of its first event, in the order of opening."""
         after = -1
@@ -231,6 +242,16 @@ class Reader(ErasureReads):
     async def count_pending(self) -> int:
         """Return how many cases wait."""
         return int((await self._q.count_pending(self._connection))["n"])
+
+    async def open_of_agent(self, agent_id: str) -> tuple[int, datetime | None]:
+        """Return how many cases of an agent wait, and when the first of them expires."""
+        row = await self._q.count_open_of_agent(self._connection, agent_id=agent_id)
+        return int(row["n"]), rows.optional_time(row["deadline_at"])
+
+    async def opened_before(self, agent_id: str, newer: int) -> datetime | None:
+        """Return when an agent opened the case before its `newer` newest ones; None if there are no more."""
+        row = await self._q.nth_newest_of_agent(self._connection, agent_id=agent_id, before=newer)
+        return None if row is None else from_text(row["opened_at"])
 
     async def first_answer(self, caller: str, key: str) -> tuple[str, str, str] | None:
         """Return verb, input digest and escalation id that an idempotency key stands for."""
@@ -261,23 +282,48 @@ class Reader(ErasureReads):
     async def person(self, person_id: str) -> Person | None:
         """Return a person by id."""
         row = await self._q.person(self._connection, id=person_id)
-        return None if row is None else rows.person(row)
+        return None if row is None else await self._person(row)
 
     async def person_by_name(self, name: str) -> Person | None:
         """Return a person by name."""
         row = await self._q.person_by_name(self._connection, name=name)
-        return None if row is None else rows.person(row)
+        return None if row is None else await self._person(row)
+
+    async def _person(self, row: rows.Row) -> Person:
+        found = self._q.addresses_of(self._connection, person_id=row["id"])
+        return rows.person(row, [rows.address(one, self._sealing) async for one in found])
 
     async def people(self) -> list[Person]:
         """Return everybody by name, the disabled too."""
-        return [rows.person(row) async for row in self._q.people(self._connection)]
+        held: dict[str, list[Address]] = {}
+        async for one in self._q.addresses(self._connection):
+            held.setdefault(one["person_id"], []).append(rows.address(one, self._sealing))
+        return [rows.person(row, held.get(row["id"], ())) async for row in self._q.people(self._connection)]
+
+    async def rotations(self) -> dict[str, Rotation]:
+        """Return every rotation by name."""
+        return {row["name"]: rows.rotation(row) async for row in self._q.rotations(self._connection)}
+
+    async def roster(self, since: datetime) -> Roster:
+        """Return everything that says who is on duty at an instant or later."""
+        text = to_text(since)
+        return Roster(
+            people={one.id: one for one in await self.people()},
+            rotations=await self.rotations(),
+            overrides=tuple(
+                [rows.override(row) async for row in self._q.overrides(self._connection, since=text)]
+            ),
+            absences=tuple(
+                [rows.absence(row) async for row in self._q.absences(self._connection, since=text)]
+            ),
+        )
 
     async def link(self, link_id: str) -> Link | None:
         """Return a magic link by the id in its path; None for any text that is no id."""
         if not link_id.isascii():
             return None
         row = await self._q.link(self._connection, id=link_id)
-        return None if row is None else rows.link(row)
+        return None if row is None else rows.link(row, self._sealing)
 
     async def sign_in(self, token_hash: bytes) -> SignInSession | None:
         """Return a sign-in session by its cookie's hash."""
@@ -312,7 +358,46 @@ class Reader(ErasureReads):
     async def alerts_of_case(self, escalation_id: str) -> list[tuple[Alert, str]]:
         """Return the alerts of a case, each with its state: waiting, sent, failed or dropped."""
         found = self._q.alerts_of_case(self._connection, escalation_id=escalation_id)
-        return [(rows.alert(row), row["state"]) async for row in found]
+        return [(rows.alert(row, self._sealing), row["state"]) async for row in found]
+
+    async def alert(self, alert_id: str) -> tuple[Alert, str] | None:
+        """Return an alert and its state; None for any text that is no id."""
+        if not alert_id.isascii():
+            return None
+        row = await self._q.alert(self._connection, id=alert_id)
+        return None if row is None else (rows.alert(row, self._sealing), row["state"])
+
+    async def alerts_lately(self, most: int, *, state: str | None = None) -> list[tuple[Alert, str]]:
+        """Return the newest alerts with their states, newest first."""
+        found = self._q.alerts_lately(self._connection, state=state, most=most)
+        return [(rows.alert(row, self._sealing), row["state"]) async for row in found]
+
+    async def attempts_of_alert(self, alert_id: str) -> list[Attempt]:
+        """Return every try to send an alert, or the digest that it went out with, in order."""
+        found = self._q.attempts_of_alert(self._connection, alert_id=alert_id)
+        return [rows.attempt(row) async for row in found]
+
+    async def dead_letter_told(self, person_id: str, address: str, *, alert_id: str, since: datetime) -> bool:
+        """Say whether a person was told, since an instant, that alerts to an alert's address are given up."""
+        row = await self._q.dead_letter_told(
+            self._connection,
+            person_id=person_id,
+            address=self._sealing.seal(address, person_id),
+            alert_id=alert_id,
+            since=to_text(since),
+        )
+        return row is not None
+
+    async def told_lately(self, kind: str, person_id: str, address: str, since: datetime) -> bool:
+        """Say whether a person was told something of a kind, about no case, at an address since an instant."""
+        row = await self._q.alert_like(
+            self._connection,
+            kind=kind,
+            person_id=person_id,
+            address=self._sealing.seal(address, person_id),
+            since=to_text(since),
+        )
+        return row is not None
 
     async def next_alert_due(self) -> str | None:
         """Return when the outbox next has work, as text."""
@@ -322,6 +407,11 @@ class Reader(ErasureReads):
     async def count_failed_alerts(self) -> int:
         """Return how many alerts of open cases were given up."""
         return int((await self._q.count_failed_alerts(self._connection))["n"])
+
+    async def address_healths(self) -> dict[tuple[str, str], Health]:
+        """Return how sending went of late, by person and the address's id."""
+        found = self._q.address_healths(self._connection)
+        return {(row["person_id"], row["address_id"]): rows.health(row) async for row in found}
 
     # The whole log, for the verifier (audit/verify.py: SourceOfLog)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
 import orjson
@@ -11,13 +11,16 @@ import orjson
 from signoff.audit.chain import Head
 from signoff.audit.fold import ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.merkle import HASH_BYTES
-from signoff.domain.alert import Alert
+from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Decision
+from signoff.domain.duty import Absence, Override, Rotation
 from signoff.domain.escalation import Approval, Escalation
-from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.hours import Hours
+from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.domain.verdict import URGENCIES, Requirement, Urgency
+from signoff.store.sealing import Sealing
 
 Row = Mapping[str, Any]
 
@@ -79,6 +82,14 @@ def case(row: Row) -> Escalation:
         valid_until=optional_time(row["valid_until"]),
         claimed_at=optional_time(row["claimed_at"]),
         outcome=row["outcome"],
+        handled=row["handled"],
+        counts_from=optional_time(row["counts_from"]),
+        alerted_at=optional_time(row["alerted_at"]),
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=optional_time(row["acknowledged_at"]),
+        assigned_to=row["assigned_to"],
+        overridden_by=row["overridden_by"],
+        on_deadline=row["on_deadline"],
     )
 
 
@@ -123,6 +134,13 @@ def moving_columns(made: Escalation) -> dict[str, Any]:
         "valid_until": optional_text(made.valid_until),
         "claimed_at": optional_text(made.claimed_at),
         "outcome": made.outcome,
+        "handled": made.handled,
+        "counts_from": optional_text(made.counts_from),
+        "alerted_at": optional_text(made.alerted_at),
+        "acknowledged_by": made.acknowledged_by,
+        "acknowledged_at": optional_text(made.acknowledged_at),
+        "assigned_to": made.assigned_to,
+        "overridden_by": made.overridden_by,
     }
 
 
@@ -140,6 +158,7 @@ def fixed_columns(made: Escalation) -> dict[str, Any]:
         "require": to_json(made.require.as_json()),
         "opened_at": to_text(made.opened_at),
         "approval_valid_s": int(made.approval_valid_for.total_seconds()),
+        "on_deadline": made.on_deadline,
     }
 
 
@@ -197,6 +216,14 @@ def case_row(row: Row, *, decisions: Iterable[Row], receipts: Iterable[Row]) -> 
         server=row["server"],
         summary=row["summary"],
         masked=_texts(row["masked"]),
+        handled=row["handled"],
+        counts_from=row["counts_from"],
+        alerted_at=row["alerted_at"],
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=row["acknowledged_at"],
+        assigned_to=row["assigned_to"],
+        overridden_by=row["overridden_by"],
+        on_deadline=row["on_deadline"],
     )
 
 
@@ -255,21 +282,75 @@ def _texts(text: str) -> tuple[str, ...]:
 def agent(row: Row) -> Agent:
     """Read an agent."""
     return Agent(
-        row["id"], row["name"], row["owner"], from_text(row["created_at"]), optional_time(row["paused_at"])
+        row["id"],
+        row["name"],
+        row["owner"],
+        from_text(row["created_at"]),
+        optional_time(row["paused_at"]),
+        row["max_open"],
+        row["requests_per_minute"],
     )
 
 
-def person(row: Row) -> Person:
+def person(row: Row, addresses: Iterable[Address]) -> Person:
     """Read a person."""
     return Person(
         id=row["id"],
         name=row["name"],
         roles=frozenset(orjson.loads(row["roles"])),
         queues=frozenset(orjson.loads(row["queues"])),
-        addresses=tuple(orjson.loads(row["addresses"])),
+        addresses=tuple(addresses),
         created_at=from_text(row["created_at"]),
         disabled_at=optional_time(row["disabled_at"]),
+        hours=_hours(row),
+        preferences={urgency: tuple(labels) for urgency, labels in orjson.loads(row["preferences"]).items()},
+        follow_up=bool(row["follow_up"]),
     )
+
+
+def address(row: Row, sealing: Sealing) -> Address:
+    """Read one of a person's addresses."""
+    return Address(row["id"], row["label"], sealing.open(row["url"], row["person_id"]))
+
+
+def _hours(row: Row) -> Hours:
+    return Hours(row["hours"], row["zone"], frozenset(map(date.fromisoformat, orjson.loads(row["holidays"]))))
+
+
+def hours_columns(hours: Hours) -> dict[str, Any]:
+    """Return the columns of hours."""
+    days = [day.isoformat() for day in sorted(hours.holidays)]
+    return {"hours": hours.text, "zone": hours.zone, "holidays": to_json(days)}
+
+
+def rotation(row: Row) -> Rotation:
+    """Read a rotation."""
+    return Rotation(
+        name=row["name"],
+        people=tuple(orjson.loads(row["people"])),
+        first_on=date.fromisoformat(row["first_on"]),
+        at=time.fromisoformat(row["at"]),
+        zone=row["zone"],
+        hours=_hours(row),
+    )
+
+
+def override(row: Row) -> Override:
+    """Read who stands in for whom."""
+    return Override(
+        id=row["id"],
+        instead_of=row["instead_of"],
+        person_id=row["person_id"],
+        starts_at=from_text(row["starts_at"]),
+        ends_at=from_text(row["ends_at"]),
+        made_at=from_text(row["made_at"]),
+        rotation=row["rotation"],
+    )
+
+
+def absence(row: Row) -> Absence:
+    """Read an absence."""
+    return Absence(row["id"], row["person_id"], from_text(row["starts_at"]), from_text(row["ends_at"]))
 
 
 def passkey(row: Row) -> Passkey:
@@ -288,21 +369,39 @@ def passkey(row: Row) -> Passkey:
     )
 
 
-def alert(row: Row) -> Alert:
+def alert(row: Row, sealing: Sealing) -> Alert:
     """Read an alert of the outbox."""
     return Alert(
         id=row["id"],
         kind=row["kind"],
         escalation_id=row["escalation_id"],
         person_id=row["person_id"],
-        address=row["address"],
+        address=sealing.open(row["address"], row["person_id"]),
         urgency=cast("Urgency", row["urgency"]),
         due_at=from_text(row["due_at"]),
         attempts=row["attempts"],
+        about=row["about"],
+        digest_id=row["digest_id"],
+        last_error=row["last_error"],
     )
 
 
-def link(row: Row) -> Link:
+def attempt(row: Row) -> Attempt:
+    """Read a try to send an alert."""
+    return Attempt(row["number"], from_text(row["began_at"]), optional_time(row["ended_at"]), row["error"])
+
+
+def health(row: Row) -> Health:
+    """Read how sending to an address went."""
+    return Health(
+        last_sent_at=optional_time(row["last_sent_at"]),
+        last_failed_at=optional_time(row["last_failed_at"]),
+        last_error=row["last_error"],
+        failures=row["failures"],
+    )
+
+
+def link(row: Row, sealing: Sealing) -> Link:
     """Read a magic link."""
     return Link(
         id=row["id"],
@@ -310,7 +409,7 @@ def link(row: Row) -> Link:
         secret_hash=bytes(row["secret_hash"]),
         person_id=row["person_id"],
         escalation_id=row["escalation_id"],
-        address=row["address"],
+        address=sealing.open(row["address"], row["person_id"]),
         issued_at=from_text(row["issued_at"]),
         expires_at=from_text(row["expires_at"]),
         spent_at=optional_time(row["spent_at"]),

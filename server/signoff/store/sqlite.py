@@ -29,6 +29,7 @@ from signoff.store.glance import Glance
 from signoff.store.migrate import migrate_sqlite
 from signoff.store.queries import load_queries
 from signoff.store.reader import Reader
+from signoff.store.sealing import NO_KEY, Sealing, settle_addresses
 from signoff.store.unit import Unit
 from signoff.store.waiters import Waiters, Watching
 from signoff.store.writer import Writer
@@ -118,7 +119,9 @@ class SqliteStore:
         waiters: Waiters,
         settings: Settings,
         path: Path,
+        sealing: Sealing,
     ) -> None:
+        self._sealing = sealing
         self.settings = settings
         self.path = path
         self.read_only: str | None = None
@@ -190,7 +193,7 @@ class SqliteStore:
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[Reader]:
         """Lend a connection of its own that sees one unchanging state."""
-        async with open_snapshot(self.path) as reader:
+        async with open_snapshot(self.path, sealing=self._sealing) as reader:
             yield reader
 
     @asynccontextmanager
@@ -204,12 +207,15 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> AsyncGenerator[SqliteStore]:
+async def open_store(
+    path: Path, *, log: str, clock: Clock, new_id: NewId, sealing: Sealing = NO_KEY
+) -> AsyncGenerator[SqliteStore]:
     """Open a database, making and migrating it as needed, with its writer running.
 
     Args:
         path: The file; its folder exists.
         log: The log's origin line; a database that names another log is refused.
+        sealing: Seals the addresses of people; without a key, none but the terminal's can be stored.
 
     Raises:
         StoreUnavailable: The file cannot be opened, or cannot be written safely.
@@ -222,6 +228,7 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
             connection, settings = await anyio.to_thread.run_sync(_open_for_writing, module, path)
             stack.callback(connection.close)
             await anyio.to_thread.run_sync(migrate_sqlite, connection)
+            await anyio.to_thread.run_sync(settle_addresses, connection, sealing)
         except (sqlite3.Error, module.Error, OSError) as error:
             raise _translated(error) or StoreUnavailable(f"{path} cannot be opened: {error}.") from error
         writing = await _aio(stack, lambda: connection)
@@ -232,24 +239,36 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
                 f"{path} holds the log {row['log']}, the keys are for {log}. Use the keys that made this database."
             )
         readers = [
-            Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries)
+            Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries, sealing)
             for _ in range(READERS)
         ]
         glance = None
         if settings.journal_mode == "wal":  # otherwise a commit keeps readers waiting
             looking = _connect(module, path, read_only=True)
             stack.callback(looking.close)
-            glance = Reader(Glance(looking), queries)
+            glance = Reader(Glance(looking), queries, sealing)
         watching = await _aio(stack, lambda: _connect(module, path, read_only=True))
         writer = Writer(
-            writing, queries, clock=clock, new_id=new_id, translated=_translated, committed=waiters.wake
+            writing,
+            queries,
+            clock=clock,
+            new_id=new_id,
+            translated=_translated,
+            committed=waiters.wake,
+            sealing=sealing,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
             tasks.start_soon(_notice_others, watching, queries, waiters)
             try:
                 yield SqliteStore(
-                    writer, readers, glance=glance, waiters=waiters, settings=settings, path=path
+                    writer,
+                    readers,
+                    glance=glance,
+                    waiters=waiters,
+                    settings=settings,
+                    path=path,
+                    sealing=sealing,
                 )
             finally:
                 writer.close()
@@ -259,8 +278,11 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
 
 
 @asynccontextmanager
-async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
+async def open_snapshot(path: Path, *, sealing: Sealing = NO_KEY) -> AsyncGenerator[Reader]:
     """Open a database for reading only, as it stands now; no server is needed and nothing is changed.
+
+    Args:
+        sealing: Opens the addresses of people; without a key they stay sealed.
 
     Raises:
         StoreUnavailable: The file is missing or is no database of signoff's.
@@ -275,7 +297,7 @@ async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
             await connection.execute_fetchall("SELECT size FROM audit_head")
         except (sqlite3.Error, module.Error) as error:
             raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
-        yield Reader(connection, load_queries())
+        yield Reader(connection, load_queries(), sealing)
 
 
 def copy_database(source: Path, out: Path) -> None:

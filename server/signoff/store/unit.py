@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from signoff.audit import chain
 from signoff.audit.chain import Head
-from signoff.domain.alert import Alert, AlertDraft
+from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
 from signoff.domain.change import Change
 from signoff.domain.clock import to_text
+from signoff.domain.duty import Absence, Override, Rotation
 from signoff.domain.errors import Conflict
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import Actor, Draft, commitment
+from signoff.domain.hours import Hours
 from signoff.domain.ids import NewId
-from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
+from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
+from signoff.store.sealing import NO_KEY, Sealing
 
 SALT_BYTES = 32
 
@@ -40,12 +44,22 @@ class Unit(ErasureWrites, Reader):
     `now` is read from the clock once, and never stands before the last event.
     """
 
-    def __init__(self, connection: Any, queries: Any, *, batch: Batch, now: datetime, new_id: NewId) -> None:
-        super().__init__(connection, queries)
+    def __init__(
+        self,
+        connection: Any,
+        queries: Any,
+        *,
+        batch: Batch,
+        now: datetime,
+        new_id: NewId,
+        sealing: Sealing = NO_KEY,
+    ) -> None:
+        super().__init__(connection, queries, sealing)
         self._batch = batch
         self.now = now
         self.new_id: Callable[[str], str] = lambda prefix: new_id(prefix, now)
         self.history = History(connection, queries, now)
+        self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
 
     @property
     def next_seq(self) -> int:
@@ -71,13 +85,16 @@ class Unit(ErasureWrites, Reader):
             change.payloads,
             salts=change.salts,
         )
-        if case.version == 1:
+        if case.version == 1 and not change.handles:
             await self._q.add_case(
                 self._connection, **rows.fixed_columns(case), **rows.moving_columns(case), opened_seq=seq
             )
         else:
             moved = await self._q.move_case(
-                self._connection, **rows.moving_columns(case), before=case.version - 1
+                self._connection,
+                **rows.moving_columns(case),
+                before=case.version - (not change.handles),
+                handled_before=case.handled - change.handles,
             )
             if moved is None:
                 raise Conflict("The case changed meanwhile. Read it again and retry.")
@@ -100,16 +117,27 @@ class Unit(ErasureWrites, Reader):
             )
         if change.receipt is not None:
             await self._q.add_receipt(self._connection, seq=seq, escalation_id=case.id, token=change.receipt)
-        for alert in change.alerts:
-            await self.add_alert(case.id, alert)
-        if change.closes:
+        if change.closes or change.silences or change.undoes is not None:
             await self._q.drop_alerts_of_case(
                 self._connection, escalation_id=case.id, done_at=to_text(self.now)
             )
+        for alert in change.alerts:
+            await self.add_alert(case.id, alert)
+        if change.closes:
+            await self.outbox.follow_up(case)
             await self._q.revoke_links_of_case(
                 self._connection, escalation_id=case.id, revoked_at=to_text(self.now)
             )
         return case
+
+    async def plan_case(self, escalation_id: str, *, look_at: datetime | None, policy_digest: str) -> None:
+        """Say when the tier clock looks at a case next, and by which policy; a move of the case forgets it."""
+        await self._q.plan_case(
+            self._connection,
+            id=escalation_id,
+            look_at=rows.optional_text(look_at),
+            planned_under=policy_digest,
+        )
 
     async def record(
         self,
@@ -193,6 +221,15 @@ class Unit(ErasureWrites, Reader):
         )
         return row is not None
 
+    async def set_agent_limits(self, agent: Agent) -> None:
+        """Give an agent limits of its own, or none."""
+        await self._q.set_agent_limits(
+            self._connection,
+            id=agent.id,
+            max_open=agent.max_open,
+            requests_per_minute=agent.requests_per_minute,
+        )
+
     async def set_agent_key(self, agent_id: str, key_hash: bytes | None) -> None:
         """Give an agent another key, or none."""
         await self._q.set_agent_key(self._connection, id=agent_id, key_hash=key_hash)
@@ -205,14 +242,34 @@ class Unit(ErasureWrites, Reader):
             name=person.name,
             roles=rows.to_json(sorted(person.roles)),
             queues=rows.to_json(sorted(person.queues)),
-            addresses=rows.to_json(person.addresses),
             created_at=to_text(person.created_at),
         )
+        if row is not None:
+            await self.set_addresses(person.id, person.addresses)
         return row is not None
 
-    async def set_addresses(self, person_id: str, addresses: tuple[str, ...]) -> None:
+    async def set_addresses(self, person_id: str, addresses: Iterable[Address]) -> None:
         """Send a person's alerts elsewhere from now on."""
-        await self._q.set_addresses(self._connection, id=person_id, addresses=rows.to_json(addresses))
+        await self._q.remove_addresses(self._connection, person_id=person_id)
+        for position, one in enumerate(addresses):
+            await self._q.add_address(
+                self._connection,
+                id=one.id,
+                person_id=person_id,
+                position=position,
+                label=one.label,
+                url=self._sealing.seal(one.url, person_id),
+            )
+
+    async def set_hours(self, person_id: str, hours: Hours) -> None:
+        """Say when a person works."""
+        await self._q.set_hours(self._connection, id=person_id, **rows.hours_columns(hours))
+
+    async def set_preferences(self, person_id: str, preferences: Mapping[str, tuple[str, ...]]) -> None:
+        """Say which of a person's addresses are alerted for which urgency."""
+        await self._q.set_preferences(
+            self._connection, id=person_id, preferences=rows.to_json(dict(preferences))
+        )
 
     async def disable_person(self, person_id: str) -> None:
         """Sign a person out everywhere, for good; their links open nothing."""
@@ -229,6 +286,10 @@ class Unit(ErasureWrites, Reader):
             roles=rows.to_json(sorted(person.roles)),
             queues=rows.to_json(sorted(person.queues)),
         )
+
+    async def set_follow_up(self, person_id: str, *, on: bool) -> None:
+        """Say whether a person hears how cases ended that they were alerted to."""
+        await self._q.set_follow_up(self._connection, id=person_id, follow_up=int(on))
 
     async def pause_agent(self, agent_id: str) -> bool:
         """Pause an agent; False if it is paused."""
@@ -279,7 +340,7 @@ class Unit(ErasureWrites, Reader):
                 self._connection,
                 escalation_id=link.escalation_id,
                 person_id=link.person_id,
-                address=link.address,
+                address=self._sealing.seal(link.address, link.person_id),
                 revoked_at=to_text(self.now),
             )
         await self._q.add_link(
@@ -289,7 +350,7 @@ class Unit(ErasureWrites, Reader):
             secret_hash=link.secret_hash,
             person_id=link.person_id,
             escalation_id=link.escalation_id,
-            address=link.address,
+            address=self._sealing.seal(link.address, link.person_id),
             issued_at=to_text(link.issued_at),
             expires_at=to_text(link.expires_at),
         )
@@ -322,28 +383,93 @@ class Unit(ErasureWrites, Reader):
             actor = Actor("person", session.person_id, session.assurance)
             await self.record(Draft("person.signed_out", self.now, actor, {}, session.only_case))
 
+    # Duty
+
+    async def set_rotation(self, rotation: Rotation) -> None:
+        """Add a rotation, or change it."""
+        await self._q.set_rotation(
+            self._connection,
+            name=rotation.name,
+            people=rows.to_json(rotation.people),
+            first_on=rotation.first_on.isoformat(),
+            at=rotation.at.isoformat("minutes"),
+            **{**rows.hours_columns(rotation.hours), "zone": rotation.zone},
+        )
+
+    async def remove_rotation(self, name: str) -> bool:
+        """Remove a rotation; False if there is none."""
+        return await self._q.remove_rotation(self._connection, name=name) is not None
+
+    async def add_override(self, override: Override) -> None:
+        """Let one person stand in for another for a while."""
+        await self._q.add_override(
+            self._connection,
+            id=override.id,
+            rotation=override.rotation,
+            instead_of=override.instead_of,
+            person_id=override.person_id,
+            starts_at=to_text(override.starts_at),
+            ends_at=to_text(override.ends_at),
+            made_at=to_text(override.made_at),
+        )
+
+    async def end_override(self, override_id: str) -> bool:
+        """End it now; False if it has ended."""
+        row = await self._q.end_override(self._connection, id=override_id, ends_at=to_text(self.now))
+        return row is not None
+
+    async def add_absence(self, absence: Absence) -> None:
+        """Note that somebody cannot be reached for a while."""
+        await self._q.add_absence(
+            self._connection,
+            id=absence.id,
+            person_id=absence.person_id,
+            starts_at=to_text(absence.starts_at),
+            ends_at=to_text(absence.ends_at),
+        )
+
+    async def end_absence(self, absence_id: str) -> bool:
+        """End it now; False if it has ended."""
+        row = await self._q.end_absence(self._connection, id=absence_id, ends_at=to_text(self.now))
+        return row is not None
+
     # The outbox
 
-    async def add_alert(self, escalation_id: str, alert: AlertDraft) -> None:
-        """Put an alert into the outbox."""
-        await self._q.add_alert(
+    async def add_alert(self, escalation_id: str | None, alert: AlertDraft) -> bool:
+        """Put an alert into the outbox; False if the same one waits there already."""
+        row = await self._q.add_alert(
             self._connection,
             id=self.new_id("alr"),
             kind=alert.kind,
             escalation_id=escalation_id,
             person_id=alert.person_id,
-            address=alert.address,
+            address=self._sealing.seal(alert.address, alert.person_id),
             urgency=alert.urgency,
             urgency_rank=rows.urgency_rank(alert.urgency),
             due_at=to_text(alert.due_at),
+            about=alert.about,
         )
+        return row is not None
 
-    async def lease_alerts(self, owner: str, *, until: datetime, most: int) -> list[Alert]:
-        """Take alerts that are due, most urgent first; each comes with its attempt counted."""
+    async def lease_alerts(
+        self, owner: str, *, until: datetime, most: int, per_address: int, of_cases: bool
+    ) -> list[Alert]:
+        """Take alerts that are due, most urgent first; each comes with its attempt counted.
+
+        Args:
+            per_address: How many may be on their way to one address at a time.
+            of_cases: Alerts of cases, or those that are about none.
+        """
         found = self._q.lease_alerts(
-            self._connection, now=to_text(self.now), until=to_text(until), owner=owner, most=most
+            self._connection,
+            now=to_text(self.now),
+            until=to_text(until),
+            owner=owner,
+            most=most,
+            per_address=per_address,
+            of_cases=int(of_cases),
         )
-        taken = [rows.alert(row) async for row in found]
+        taken = [rows.alert(row, self._sealing) async for row in found]
         # RETURNING has no order of its own (sqlite.org/lang_returning.html §3).
         return sorted(taken, key=lambda one: (-rows.urgency_rank(one.urgency), one.due_at, one.id))
 
@@ -365,3 +491,11 @@ class Unit(ErasureWrites, Reader):
             self._connection, id=alert_id, owner=owner, due_at=to_text(due_at), last_error=error
         )
         return row is not None
+
+    async def note_delivery(self, person_id: str, address_id: str, delivery: Delivery) -> None:
+        """Remember how sending to an address went."""
+        key = {"person_id": person_id, "address_id": address_id}
+        if isinstance(delivery, Sent):
+            await self._q.address_sent(self._connection, **key, at=to_text(self.now))
+        else:
+            await self._q.address_failed(self._connection, **key, at=to_text(self.now), error=delivery.why)

@@ -16,6 +16,7 @@ from signoff.domain.clock import Clock, from_text
 from signoff.domain.errors import SignoffError, StoreUnavailable
 from signoff.domain.ids import NewId
 from signoff.store import rows
+from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.unit import Batch, Unit
 
 MOST_UNITS = 256  # as many as a batch may share; more would make the first of them wait too long
@@ -46,6 +47,7 @@ class Writer:
         connection: An aiosqlite connection in autocommit mode that nothing else uses.
         translated: Turns an error of the database's into ours.
         committed: Called with the ids of cases that changed, after each commit.
+        sealing: Seals the addresses of people.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Writer:
         new_id: NewId,
         translated: Callable[[BaseException], SignoffError | None],
         committed: Callable[[set[str]], None],
+        sealing: Sealing = NO_KEY,
     ) -> None:
         self._connection = connection
         self._q = queries
@@ -64,6 +67,7 @@ class Writer:
         self._new_id = new_id
         self._translated = translated
         self._committed = committed
+        self._sealing = sealing
         self._line: deque[Job] = deque()
         self._work_waits = anyio.Event()
         self._closed = False
@@ -149,7 +153,9 @@ class Writer:
             now = max(now, from_text(head.at))
         await self._execute("SAVEPOINT unit")
         try:
-            unit = Unit(self._connection, self._q, batch=batch, now=now, new_id=self._new_id)
+            unit = Unit(
+                self._connection, self._q, batch=batch, now=now, new_id=self._new_id, sealing=self._sealing
+            )
             job.result = await job.work(unit)
         except BaseException as error:
             # A panic of the rule engine (Rust) is no Exception, and still fails only the unit that met it.

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from signoff.domain.near import meant
 from signoff.domain.policy import MAX_EXPRESSION_CHARS
 from signoff.triggers.cost import Cost, Pattern, pattern_cost
 from signoff.triggers.engine import Context, Program, compile_expression
@@ -24,7 +25,6 @@ from signoff.triggers.fields import (
     Kind,
     Path,
     kind_of,
-    meant,
     wrong_path,
 )
 

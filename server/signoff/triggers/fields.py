@@ -6,10 +6,11 @@ declared by each policy, so the functions here take the kinds of its signals.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
+
+from signoff.domain.near import meant
 
 Kind = Literal["text", "number", "time", "object", "list", "true or false", "any"]
 Path = tuple[str, ...]
@@ -143,9 +144,3 @@ def path_of(text: str) -> Path:
 
 def _article(kind: Kind) -> str:
     return "" if kind == "true or false" else "a "
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return ` - did you mean 'x'?`, or nothing where no known name is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" - did you mean '{near[0]}'?" if near else ""

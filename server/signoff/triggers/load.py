@@ -15,11 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from signoff.domain.canonical import sha256
 from signoff.domain.errors import PolicyInvalid
+from signoff.domain.near import meant
 from signoff.domain.policy import DEFAULT_QUEUE, Policy, Trigger
 from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
 from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
-from signoff.triggers.fields import Kind, canonical_path, meant
+from signoff.triggers.fields import Kind, canonical_path
 from signoff.triggers.signals.history import Definition, HistorySignal
 from signoff.triggers.signals.kinds import KINDS
 from signoff.triggers.signals.signal import Signal
@@ -234,6 +235,8 @@ class _Loading:
                 earlier = tiers[place - 1].after if place > 1 else None
                 if place == 0 and tier.after is not None:
                     self.note((*path, "after"), "the first tier is alerted at once; leave 'after' out")
+                elif place == 0 and tier.ack_for is not None:
+                    self.note((*path, "ack_for"), "nothing holds the first tier off; write it in a later one")
                 elif place > 0 and tier.after is None:
                     self.note(
                         path, "'after' is missing: how long after the case was opened this tier is alerted"

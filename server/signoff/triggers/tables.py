@@ -24,12 +24,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from signoff.domain.errors import InvalidRequest
+from signoff.domain.near import meant
 from signoff.domain.policy import Line
 from signoff.domain.verdict import Outcome, Urgency, Verdict
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
 from signoff.triggers.evaluate import MATCHED, evaluate
 from signoff.triggers.facts import Facts
-from signoff.triggers.fields import meant
 from signoff.triggers.given import with_values
 from signoff.triggers.load import LoadedPolicy
 from signoff.triggers.situations import GivenAgent, GivenSession, Situation, path_of_field

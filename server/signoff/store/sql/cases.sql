@@ -2,22 +2,26 @@
 -- One case as it stands.
 SELECT * FROM escalation WHERE id = :id;
 
--- name: add_case(id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest, triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq)!
+-- name: add_case(id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest, triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline)!
 -- Open a case.
 INSERT INTO escalation (id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest,
   triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals,
-  decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq)
+  decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq,
+  handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline)
 VALUES (:id, :agent_id, :version, :status, :tool, :server, :summary, :action_digest, :masked, :policy_digest,
   :triggers, :queue, :urgency, :urgency_rank, :tier, :require, :opened_at, :deadline_at, :approval_valid_s, :approvals,
-  :decided_at, :decided_by, :assurance, :final_digest, :release_at, :valid_until, :claimed_at, :outcome, :opened_seq);
+  :decided_at, :decided_by, :assurance, :final_digest, :release_at, :valid_until, :claimed_at, :outcome, :opened_seq,
+  :handled, :counts_from, :alerted_at, :acknowledged_by, :acknowledged_at, :assigned_to, :overridden_by, :on_deadline);
 
--- name: move_case(id, before, version, status, queue, urgency, urgency_rank, tier, deadline_at, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome)^
+-- name: move_case(id, before, handled_before, version, status, queue, urgency, urgency_rank, tier, deadline_at, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by)^
 -- Move a case if it still stands where the mover saw it; no row means another was first.
 UPDATE escalation SET version = :version, status = :status, queue = :queue, urgency = :urgency,
   urgency_rank = :urgency_rank, tier = :tier, deadline_at = :deadline_at, approvals = :approvals,
   decided_at = :decided_at, decided_by = :decided_by, assurance = :assurance, final_digest = :final_digest,
-  release_at = :release_at, valid_until = :valid_until, claimed_at = :claimed_at, outcome = :outcome
-WHERE id = :id AND version = :before
+  release_at = :release_at, valid_until = :valid_until, claimed_at = :claimed_at, outcome = :outcome,
+  handled = :handled, counts_from = :counts_from, alerted_at = :alerted_at, acknowledged_by = :acknowledged_by,
+  acknowledged_at = :acknowledged_at, assigned_to = :assigned_to, overridden_by = :overridden_by, planned_under = ''
+WHERE id = :id AND version = :before AND handled = :handled_before
 RETURNING id;
 
 -- name: add_decision(id, escalation_id, seq, choice, person_id, roles, assurance, decided_at)!
@@ -103,6 +107,18 @@ SELECT * FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIM
 -- Cases whose deadline has passed.
 SELECT id FROM escalation WHERE status = 'pending' AND deadline_at <= :now ORDER BY deadline_at LIMIT :most;
 
+-- name: plan_case(id, look_at, planned_under)!
+-- Say when the tier clock looks at a case next; null for never, until it moves or the policy changes.
+UPDATE escalation SET look_at = :look_at, planned_under = :planned_under WHERE id = :id;
+
+-- name: cases_to_look_at(now, policy)
+-- Cases that the tier clock must look at: it is time, or they moved, or the policy is another. Two comparisons,
+-- because an index serves none that says "not equal".
+SELECT id FROM escalation WHERE status = 'pending' AND look_at <= :now
+UNION SELECT id FROM escalation WHERE status = 'pending' AND planned_under < :policy
+UNION SELECT id FROM escalation WHERE status = 'pending' AND planned_under > :policy
+ORDER BY id;
+
 -- name: cases_after(opened_seq, most)
 -- Every case in the order of opening, a page at a time.
 SELECT * FROM escalation WHERE opened_seq > :opened_seq ORDER BY opened_seq LIMIT :most;
@@ -134,3 +150,11 @@ SELECT r.token FROM escalation e JOIN receipt r ON r.seq = e.opened_seq WHERE e.
 -- name: last_seq_of_case(escalation_id)^
 -- The number of a case's last event.
 SELECT MAX(seq) AS seq FROM audit_event WHERE escalation_id = :escalation_id;
+
+-- name: count_open_of_agent(agent_id)^
+-- How many cases of an agent wait, and when the first of them expires.
+SELECT COUNT(*) AS n, MIN(deadline_at) AS deadline_at FROM escalation WHERE status = 'pending' AND agent_id = :agent_id;
+
+-- name: nth_newest_of_agent(agent_id, before)^
+-- When an agent opened its newest case but some.
+SELECT opened_at FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT 1 OFFSET :before;

@@ -34,6 +34,23 @@ WHERE id = :escalation_id RETURNING id;
 -- Idempotency keys are the agent's words, and the digest of the input lets a guess be confirmed.
 DELETE FROM idempotency WHERE escalation_id = :escalation_id RETURNING key;
 
+-- name: erase_attempts(escalation_id)
+-- Tries to tell somebody of a case, and to tell administrators that one failed; what a channel answered may name people.
+DELETE FROM alert_attempt WHERE alert_id IN (
+  SELECT id FROM alert WHERE escalation_id = :escalation_id
+  UNION ALL SELECT n.id FROM alert n JOIN alert a ON n.about = a.id WHERE a.escalation_id = :escalation_id
+  UNION ALL SELECT d.digest_id FROM alert d WHERE d.escalation_id = :escalation_id AND d.digest_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM alert o WHERE o.digest_id = d.digest_id AND o.escalation_id <> :escalation_id))
+RETURNING alert_id;
+
+-- name: erase_notices(escalation_id)
+-- What told administrators of a failed alert of a case, and a digest that spoke of no other case.
+DELETE FROM alert WHERE escalation_id IS NULL AND (
+  about IN (SELECT id FROM alert WHERE escalation_id = :escalation_id)
+  OR id IN (SELECT d.digest_id FROM alert d WHERE d.escalation_id = :escalation_id AND d.digest_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM alert o WHERE o.digest_id = d.digest_id AND o.escalation_id <> :escalation_id)))
+RETURNING id;
+
 -- name: erase_alerts(escalation_id)
 -- Who was told, at which address.
 DELETE FROM alert WHERE escalation_id = :escalation_id RETURNING state;

@@ -23,10 +23,10 @@ SELECT * FROM agent ORDER BY name;
 -- Give an agent another key, or none; the old one opens nothing from then on.
 UPDATE agent SET key_hash = :key_hash WHERE id = :id;
 
--- name: add_person(id, name, roles, queues, addresses, created_at)^
+-- name: add_person(id, name, roles, queues, created_at)^
 -- Add a person; no row means the name is taken.
-INSERT INTO person (id, name, roles, queues, addresses, created_at)
-VALUES (:id, :name, :roles, :queues, :addresses, :created_at)
+INSERT INTO person (id, name, roles, queues, created_at)
+VALUES (:id, :name, :roles, :queues, :created_at)
 ON CONFLICT (name) DO NOTHING RETURNING id;
 
 -- name: person(id)^
@@ -40,10 +40,6 @@ SELECT * FROM person WHERE name = :name;
 -- name: people()
 -- Everybody.
 SELECT * FROM person ORDER BY name;
-
--- name: set_addresses(id, addresses)!
--- Where a person's alerts go from now on.
-UPDATE person SET addresses = :addresses WHERE id = :id;
 
 -- name: disable_person(id, disabled_at)!
 -- From now on this person signs in nowhere.
@@ -138,3 +134,11 @@ UPDATE agent SET paused_at = NULL WHERE id = :id AND paused_at IS NOT NULL RETUR
 -- name: change_person(id, roles, queues)!
 -- Give a person other roles and queues.
 UPDATE person SET roles = :roles, queues = :queues WHERE id = :id;
+
+-- name: set_follow_up(id, follow_up)!
+-- Say whether a person hears how cases ended that they were alerted to.
+UPDATE person SET follow_up = :follow_up WHERE id = :id;
+
+-- name: set_agent_limits(id, max_open, requests_per_minute)!
+-- Give an agent limits of its own; null: those of the settings.
+UPDATE agent SET max_open = :max_open, requests_per_minute = :requests_per_minute WHERE id = :id;
