@@ -39,6 +39,14 @@ def make_old_database(path: Path, *, log: str, people: int, alerts: int) -> None
             "INSERT INTO person (id, name, roles, queues, addresses, created_at) VALUES (?, ?, ?, '[]', ?, ?)",
             (f"per_{number}", f"p{number}", '["operator"]', addresses, AT),
         )
+    # The case of the alerts, which later migrations hold them to.
+    connection.execute(
+        "INSERT INTO escalation (id, agent_id, version, status, tool, summary, action_digest, masked, policy_digest,"
+        " triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals,"
+        " decided_by, opened_seq) VALUES ('esc_1', 'agt_1', 2, 'expired', 'wire', '', '', '[]', '', '[]', 'default',"
+        " 'high', 2, 0, '{}', ?, ?, 600, '[]', '[]', 0)",
+        (AT, AT),
+    )
     for number in range(alerts):
         who = number % people
         connection.execute(
