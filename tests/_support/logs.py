@@ -327,7 +327,7 @@ def log_file(path: Path, people: Iterable[SignIn] = (OMAR, SOFIA)) -> Generator[
         for one in people:
             roles = rows.to_json(sorted(one.person.roles))
             db.execute(
-                "INSERT INTO person (id, name, roles, queues, addresses, created_at) VALUES (?, ?, ?, '[]', '[]', ?)",
+                "INSERT INTO person (id, name, roles, queues, created_at) VALUES (?, ?, ?, '[]', ?)",
                 (one.person.id, one.person.name, roles, to_text(NOW)),
             )
         log = LogFile(db)
