@@ -116,6 +116,7 @@ async def asked(config: Config) -> AsyncGenerator[Asked]:
         large = await request_approval(desk, agent, WIRE, Material())
         gold = await request_approval(desk, agent, WIRE, GOLD)
         await check_triggers(desk, agent, Action(tool="read"), Material())
+        await desk.recorder.flush()  # it is recorded behind the answer
         await answer(desk, SignIn(person, "session"), large.escalation_id, Answer("reject", note="no"))
         yield Asked(large.escalation_id, gold.escalation_id)
 
