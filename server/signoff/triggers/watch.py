@@ -65,10 +65,11 @@ def _read(path: Path) -> tuple[str, _Stamp]:
     with path.open("rb") as file:
         before = _stamp(os.fstat(file.fileno()))
         data = file.read(MAX_POLICY_BYTES + 1)
-        if _stamp(os.fstat(file.fileno())) != before:
-            raise ValueError("it changed while it was read")
+        # First whether somebody writes, then whether it is what was read: a writer may end between the two.
         if _is_being_written(file.fileno()):
             raise ValueError("it is still being written")
+        if _stamp(os.fstat(file.fileno())) != before:
+            raise ValueError("it changed while it was read")
     return data.decode("utf-8"), before
 
 
