@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests._support.cases import second_hand
-from tests._support.logs import BUNDLE, KEYS, LogFile, log_file
+from tests._support.logs import BUNDLE, KEYS, POLICY, LogFile, log_file
 
 from signoff.audit.merkle import leaf_hash
 from signoff.audit.tlog_proof import check_proof
@@ -58,7 +58,7 @@ LONG = {
 
 
 def fill(log: LogFile, events: int) -> None:
-    log.event("policy.loaded", policy_digest="sha256:" + "0" * 64, triggers=1)
+    log.event("policy.loaded", policy_digest=POLICY, triggers=0)
     number = 0
     while log.head.size < events:
         log.live(number, bundle=LONG)

@@ -68,7 +68,7 @@ async def accepts(reader: Reader, size: int, signed: Checkpoint, *, recovery: Al
     Either it contains what was signed, or two people allowed it to go on without (`recovery`), in an event that is
     in this log.
     """
-    if await _contains(reader, size, signed):
+    if await contains(reader, size, signed):
         return True
     if recovery is None or signed not in recovery.superseded or size <= recovery.seq:
         return False
@@ -82,16 +82,19 @@ def _recovery(desk: Desk) -> Allowed | None:
         raise _unsigned() from error
 
 
-async def _contains(reader: Reader, size: int, signed: Checkpoint) -> bool:
+async def contains(reader: Reader, size: int, signed: Checkpoint) -> bool:
     """Say whether the log of `size` events begins with the one that was signed.
 
     The signer compares sizes only, so a restored copy that has grown past them would get a second history signed.
     """
-    if size < signed.size:
-        return False
-    nodes = merkle.edge_nodes(signed.size)
+    return size >= signed.size and await root_at(reader, signed.size) == signed.root
+
+
+async def root_at(reader: Reader, size: int) -> bytes:
+    """Return the root that the tree had at a size which the log has reached."""
+    nodes = merkle.edge_nodes(size)
     held = await reader.nodes(nodes)
-    return merkle.root([held[node] for node in nodes]) == signed.root
+    return merkle.root([held[node] for node in nodes])
 
 
 def _is_of(note: str, signed: Checkpoint | None) -> bool:

@@ -21,7 +21,7 @@ from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, VerifierKey,
 from signoff.audit.growth import Growth
 from signoff.audit.keys import load_public
 from signoff.audit.tiles import TILE_HEIGHT, Tile, bundle
-from signoff.desk.checkpoints import publish_checkpoint
+from signoff.desk.checkpoints import contains, publish_checkpoint, root_at
 from signoff.desk.desk import Desk
 from signoff.domain.clock import from_text
 from signoff.domain.errors import (
@@ -137,11 +137,6 @@ async def growth_between(reader: Reader, old_size: int, size: int, *, note: str)
     return Growth(old_size, tuple(plan.proof(await reader.nodes(plan.nodes))), note)
 
 
-async def contains(reader: Reader, seen: Checkpoint) -> bool:
-    """Say whether this log begins with the one of which somebody saw a checkpoint."""
-    return seen.size <= (await reader.head()).size and await _root_at(reader, seen.size) == seen.root
-
-
 async def compare(desk: Desk, seen: str, *, by: Actor, field: str = "seen_checkpoint") -> Growth:
     """Return the proof that this log has only grown since a checkpoint that somebody kept.
 
@@ -160,7 +155,8 @@ async def compare(desk: Desk, seen: str, *, by: Actor, field: str = "seen_checkp
     except CheckpointInvalid as error:
         raise InvalidRequest(f"not a checkpoint of this log: {error.message}", field=field) from None
     async with desk.store.reading() as reader:
-        size, holds = (await reader.head()).size, await contains(reader, old)
+        size = (await reader.head()).size
+        holds = await contains(reader, size, old)
     if not holds:
         await _suspect(desk, old, seen, size=size, by=by)
         raise ForkSuspected(old.size, known_size=size)
@@ -169,12 +165,6 @@ async def compare(desk: Desk, seen: str, *, by: Actor, field: str = "seen_checkp
     if newest is None or newest[0] < old.size:  # signed, and not stored before a crash
         await publish_checkpoint(desk)
     return await growth_since(desk, old.size)
-
-
-async def _root_at(reader: Reader, size: int) -> bytes:
-    nodes = merkle.edge_nodes(size)
-    held = await reader.nodes(nodes)
-    return merkle.root([held[node] for node in nodes])
 
 
 async def _suspect(desk: Desk, seen: Checkpoint, note: str, *, size: int, by: Actor) -> None:
@@ -221,7 +211,7 @@ async def compare_footer(reader: Reader, text: str) -> Checkpoint | None:
         raise OtherLog(
             f"The alert was sent from a log of {size} events, and this one has only {now}: it was cut or restored."
         )
-    root = await _root_at(reader, size)
+    root = await root_at(reader, size)
     if not base64.b64encode(root).decode("ascii").startswith(found[2]):
         raise OtherLog(
             f"With {size} events this log has another root than the alert says: its history was changed."
