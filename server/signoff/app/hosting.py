@@ -24,6 +24,7 @@ from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
 from signoff.desk.rotate import settle_rotations
+from signoff.desk.set_up import issue_set_up_link
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")
@@ -34,7 +35,14 @@ LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 
 
-async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
+async def serve(
+    config: Config,
+    *,
+    terminal: TextIO,
+    ready: anyio.Event,
+    stop: anyio.Event,
+    on_set_up: Callable[[str], object] = lambda link: None,
+) -> None:
     """Host a home until `stop`: pages, MCP over HTTP, alerts, deadlines, checkpoints.
 
     A `signoff mcp` that hosts meanwhile is asked to hand over.
@@ -42,6 +50,7 @@ async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: a
     Args:
         terminal: Where alerts to `terminal:` are printed.
         ready: Set when requests are answered.
+        on_set_up: Called before that with the link that sets the home up, where nobody has signed in yet.
 
     Raises:
         CannotHost: Another `signoff serve` runs on this home, or the port is taken.
@@ -55,6 +64,9 @@ async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: a
 
         with closing(bind(config)) as listening:
             async with open_desk(config) as desk:
+                link = await issue_set_up_link(desk)
+                if link is not None:
+                    on_set_up(link)
                 await host(desk, config, listening=listening, terminal=terminal, ready=ready, stop=stop)
 
 
@@ -70,11 +82,14 @@ async def host(
     """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
     # None of these is needed by a `signoff mcp` that never hosts.
     from signoff.alerts.channels import Channels
+    from signoff.alerts.sign_in_links import run_sign_in_links
     from signoff.alerts.worker import run_alerts
     from signoff.app.http import build_doors, serve_http
 
     channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
+    owner = f"host {os.getpid()}"
     async with anyio.create_task_group() as workers:
+        workers.start_soon(partial(run_sign_in_links, desk, channels, owner=owner))
         workers.start_soon(_repeat, "Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk))
         workers.start_soon(
             _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
@@ -86,9 +101,7 @@ async def host(
             config,
             listening=listening,
             # Links are sent only when somebody answers them.
-            answering=lambda: workers.start_soon(
-                partial(run_alerts, desk, channels, owner=f"host {os.getpid()}")
-            ),
+            answering=lambda: workers.start_soon(partial(run_alerts, desk, channels, owner=owner)),
             ready=ready,
             stop=stop,
         )

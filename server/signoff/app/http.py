@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.agents.mcp_http import McpApp, mcp_asgi
+from signoff.alerts.channels import check_address
 from signoff.app.hosts import CannotHost
 from signoff.config import MCP_PATH, Config
 from signoff.desk.desk import Desk
@@ -36,7 +37,7 @@ class Doors:
 def build_doors(desk: Desk, config: Config) -> Doors:
     """Return the application that answers every request."""
     mcp = mcp_asgi(desk, allowed_hosts=config.hosts, allowed_origins=config.origins)
-    return Doors(pages=build_pages(desk), mcp=mcp)
+    return Doors(pages=build_pages(desk, check_address=check_address), mcp=mcp)
 
 
 def bind(config: Config) -> socket.socket:

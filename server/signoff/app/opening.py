@@ -99,6 +99,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         case_sign_in_valid_for=settings.case_sign_in_valid_for,
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
+        sign_in_by_alert=settings.sign_in_by_alert,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from signoff.desk.desk import Desk
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from signoff.domain.event import SYSTEM, Draft
+from signoff.domain.event import SYSTEM, Actor, Draft
 from signoff.domain.people import ROLES, Agent, Person, Role
 from signoff.store.unit import Unit
 
@@ -37,7 +37,7 @@ async def add_person(
         InvalidRequest: An empty or unprintable name, or a role that does not exist.
         Conflict: The name is taken.
     """
-    _check_name(name)
+    check_name(name)
     _check_roles(roles)
 
     async def move(unit: Unit) -> Person:
@@ -111,7 +111,7 @@ async def change_person(
     return changed
 
 
-async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Person:
+async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by: Actor = SYSTEM) -> Person:
     """Send a person's alerts to these addresses from now on; the caller has checked them.
 
     Raises:
@@ -124,7 +124,7 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Pe
         # Only the kinds: a digest of a phone number or a mail address is as good as the address.
         kinds = sorted({one.partition(":")[0] for one in addresses})
         data = {"person": person.id, "count": len(addresses), "channels": kinds}
-        await unit.record(Draft("person.addresses_changed", unit.now, SYSTEM, data))
+        await unit.record(Draft("person.addresses_changed", unit.now, by, data))
 
     await desk.store.write(move)
     return person
@@ -242,7 +242,7 @@ async def list_agents(desk: Desk) -> list[Agent]:
 
 
 async def _add_agent(desk: Desk, name: str, *, owner: str | None, hashed: bytes | None) -> Agent:
-    _check_name(name)
+    check_name(name)
     owner_id = None if owner is None else (await person_named(desk, owner)).id
 
     async def move(unit: Unit) -> Agent:
@@ -261,6 +261,11 @@ def _check_roles(roles: Iterable[Role]) -> None:
         raise InvalidRequest(f"must be among {', '.join(ROLES)}; at least one.", field="roles")
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be shown.
+
+    Raises:
+        InvalidRequest: Empty, too long, or with characters or spaces that cannot be seen.
+    """
     if not (0 < len(name) <= MAX_NAME_CHARS and name.isprintable() and name.strip() == name):
         raise InvalidRequest(f"must be 1 to {MAX_NAME_CHARS} printable characters.", field="name")

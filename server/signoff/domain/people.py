@@ -51,6 +51,10 @@ class Person:
     disabled_at: datetime | None = None
 
 
+SignInWay = Literal["link", "passkey", "set_up"]
+"""How a sign-in session began: by a link, by a passkey, or by the link that sets a home up."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """A person as they stand before a page: who, how sure, and for which case only, if limited."""
@@ -59,6 +63,9 @@ class SignIn:
     assurance: Assurance
     only_case: str | None = None
     """A magic link opens one case; a full sign-in session opens all the person may see."""
+    session_id: str = ""
+    """`ses_…`; empty for a sign-in that no session stands behind, as in the command line."""
+    way: SignInWay = "link"
 
     @property
     def actor(self) -> Actor:
@@ -139,7 +146,7 @@ class Passkey:
         return "waiting" if self.enrolled_at is None else "in use"
 
 
-LinkPurpose = Literal["case", "sign_in"]
+LinkPurpose = Literal["case", "sign_in", "set_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +171,35 @@ class Link:
 class SignInSession:
     """A sign-in session as it is stored; its cookie is known by hash only."""
 
+    id: str
+    """`ses_…`; it names the session and opens nothing."""
     person_id: str
     assurance: Assurance
     only_case: str | None
+    way: SignInWay
+    browser: str
+    """What the browser said of itself, in a few words."""
     opened_at: datetime
     expires_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal["case", "full"]:
+        """Say whether it opens one case or all that its person may see."""
+        return "full" if self.only_case is None else "case"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """A sign-in link that was asked for and is to be sent to one of a person's addresses."""
+
+    id: str
+    person_id: str
+    place: int
+    """Which of the person's addresses, from 0; not the address itself, which may hold passwords."""
+    back_to: str | None
+    """The case that the person came from."""
+    asked_at: datetime
+    attempts: int
+    link_id: str | None
+    """The link that was made last; another try makes another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -11,12 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.domain.errors import NotFound, SignoffError
-from signoff.operators import case, inbox, links, sign_in
+from signoff.operators import case, inbox, links, my_sign_in, passkey_doors, set_up, sign_in, their_sign_in
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -24,13 +24,16 @@ from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.store.unit import Unit
 
 
-def build_pages(desk: Desk) -> ASGIApp:
+def build_pages(desk: Desk, *, check_address: Callable[[str], str] | None = None) -> Guard:
     """Return the pages for people, to be mounted at `/` after every other route.
+
+    Args:
+        check_address: Returns an address that alerts may go to, or raises; without it no page takes one.
 
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(), Site(desk.settings.base_url))
+    door = Door(desk, load(), Site(desk.settings.base_url), check_address)
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -38,12 +41,29 @@ def build_pages(desk: Desk) -> ASGIApp:
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/challenge", partial(case.challenge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
             Route("/d/{link_id}", partial(links.show, door)),
             Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
             Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),
             Route("/sign-in", partial(sign_in.show, door)),
+            Route("/sign-in/link", partial(sign_in.ask, door), methods=["POST"]),
+            Route("/sign-in/passkey/challenge", partial(passkey_doors.challenge, door), methods=["POST"]),
+            Route("/sign-in/passkey", partial(passkey_doors.enter, door), methods=["POST"]),
             Route("/sign-out", partial(sign_in.leave, door), methods=["POST"]),
+            Route("/set-up", partial(set_up.show, door)),
+            Route("/set-up/name", partial(set_up.rename, door), methods=["POST"]),
+            Route("/set-up/address", partial(set_up.add_address, door), methods=["POST"]),
+            Route("/settings", partial(my_sign_in.home, door)),
+            Route("/settings/sign-in", partial(my_sign_in.show, door)),
+            Route("/settings/passkeys", partial(my_sign_in.add, door), methods=["POST"]),
+            Route("/settings/passkeys/challenge", partial(my_sign_in.challenge, door), methods=["POST"]),
+            Route("/settings/passkeys/revoke", partial(my_sign_in.revoke, door), methods=["POST"]),
+            Route("/settings/sessions/end", partial(my_sign_in.end, door), methods=["POST"]),
+            Route("/people/sign-in", partial(their_sign_in.show, door)),
+            Route("/people/passkeys/confirm", partial(their_sign_in.confirm, door), methods=["POST"]),
+            Route("/people/passkeys/revoke", partial(their_sign_in.revoke, door), methods=["POST"]),
+            Route("/people/sessions/end", partial(their_sign_in.end, door), methods=["POST"]),
             Route("/static/{digest}/{name}", door.render.file),
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),

@@ -18,6 +18,7 @@ from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.history import Windows
+from signoff.store.sign_ins import SignIns
 
 PAGE = 500
 PAYLOAD_PAGE = 16  # a payload has up to 2 MB
@@ -31,6 +32,8 @@ class Reader:
         self._q = queries
         self.windows = Windows(connection, queries)
         """What was asked, and what is counted of it."""
+        self.sign_ins: SignIns = SignIns(connection, queries)
+        """Sign-in sessions, and links that were asked for."""
 
     # The log
 
