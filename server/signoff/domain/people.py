@@ -6,7 +6,7 @@ Roles add up: a person may hold several. The desk asks the functions here; no pa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -100,6 +100,14 @@ def may_see_case(sign_in: SignIn, escalation_id: str, queue: str) -> bool:
     if roles & {"supervisor", "auditor"}:
         return True
     return "operator" in roles and (not sign_in.person.queues or queue in sign_in.person.queues)
+
+
+def unsigned(sign_in: SignIn) -> SignIn:
+    """Return a sign-in as it counts for a decision over which nothing was signed: as `session` at most.
+
+    Whoever signed in with a passkey has signed that they are here, and no decision.
+    """
+    return replace(sign_in, assurance="session") if sign_in.assurance == "passkey" else sign_in
 
 
 def check_may_decide(sign_in: SignIn, *, role: Role, assurance: Assurance) -> None:

@@ -86,7 +86,7 @@ class SignInMoves(SignIns):
             self._connection, now=to_text(self._now), until=to_text(until), owner=owner, most=most
         )
         taken = [rows.sign_in_request(row) async for row in found]
-        return sorted(taken, key=lambda one: one.id)
+        return sorted(taken, key=lambda one: (one.asked_at, one.place))
 
     async def put_on_its_way(self, request: SignInRequest, link_id: str) -> None:
         """Remember which link is sent; the one of an earlier try opens nothing any more."""
