@@ -113,12 +113,12 @@ async def _serve(config: Config) -> None:
         click.echo(f"  pages   {config.base_url}/          (sign in: signoff people link NAME)")
         click.echo(f"  MCP     {config.base_url}{MCP_PATH}       (keys: signoff agents add NAME)")
         click.echo(f"  audit   {load_keys(config.home.keys).origin}")
-        click.echo("Alerts without another address are printed here. Ctrl-C ends it.")
         if set_up:
             click.echo(
                 "\nNobody has signed in yet. Set this home up here; the link opens once, within an hour:\n"
             )
             click.echo(f"  {set_up[0]}\n")
+        click.echo("Alerts without another address are printed here. Ctrl-C ends it.")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_signal, stop)
