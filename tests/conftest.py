@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from tests._support.clock import HandClock
 
+from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import CheckpointSigner, create_keys
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_agent, add_person
@@ -90,7 +91,16 @@ async def desk(
     keys = create_keys(tmp_path / "keys", origin="signoff.example/test")
     path = tmp_path / "signoff.db"
     async with open_store(path, log=keys.origin, clock=clock, new_id=new_id) as store:
-        yield Desk(store, PolicyFile(policy_path), keys, CheckpointSigner(keys), clock, new_id, settings)
+        yield Desk(
+            store,
+            PolicyFile(policy_path),
+            keys,
+            CheckpointSigner(keys),
+            clock,
+            new_id,
+            settings,
+            erasures=ErasureFile(tmp_path / "erasures"),
+        )
 
 
 @dataclass(frozen=True)

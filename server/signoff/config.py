@@ -5,6 +5,7 @@
     keys/           private keys, 0700 and 0600 (`audit/keys.py`)
     data/           signoff.db, the database
     anchors/        the newest checkpoint, outside `data/`: copy it elsewhere and it shows a restored old database
+    erasures        what was erased, outside `data/`: copy it elsewhere with the anchors
     serve.lock      held by the one process that serves the pages and sends the alerts
 
 The file is read once, at start. It is YAML as strict as a policy: an unknown key is an error that names the near one.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,16 +26,21 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from signoff.audit.checkpoint import CheckpointInvalid
+from signoff.audit.cosignature import parse_witness_key
 from signoff.domain.clock import read_duration
+from signoff.domain.erasure import Kind
 from signoff.domain.errors import InvalidRequest, PolicyInvalid, StoreUnavailable
 from signoff.triggers.document import read_document
 from signoff.triggers.fields import meant
-from signoff.triggers.starters import starter_policy
+from signoff.triggers.starters import starter_cases, starter_policy
 
 HOME_VARIABLE = "SIGNOFF_HOME"
 MCP_PATH = "/mcp"
 MAX_CONFIG_BYTES = 64 * 1024
 LONGEST_KEPT = timedelta(days=365)
+LONGEST_WINDOW = timedelta(days=90)
+"""Of a policy's history signals (`triggers/signals/history.py`)."""
 LONGEST = timedelta(days=30)  # nobody should be signed in, or hold a working link, for longer
 
 
@@ -62,6 +69,39 @@ def _host(text: str) -> str:
     return text
 
 
+def _absolute(text: str) -> str:
+    if not Path(text).is_absolute():
+        raise ValueError("write a whole path, such as /mnt/elsewhere/checkpoint")
+    return text
+
+
+def _anchor_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("write an address such as https://witness.example.com, without user name and #")
+    return text
+
+
+def _witness_key(text: str) -> str:
+    try:
+        parse_witness_key(text)
+    except CheckpointInvalid as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def _each_once(anchors: tuple[Anchor, ...]) -> tuple[Anchor, ...]:
+    places = [one.path if isinstance(one, FileAnchor) else one.url for one in anchors]
+    for one, place in zip(anchors, places, strict=True):
+        if places.count(place) > 1:
+            raise ValueError(f"{one.label} stands there twice")
+        if place.startswith("http:") and not isinstance(one, FileAnchor) and not one.allow_private:
+            raise ValueError(
+                f"{one.label}: must be https; plain http is for a network of your own, with allow_private: true"
+            )
+    return anchors
+
+
 Duration = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=LONGEST))]
 
 
@@ -79,7 +119,8 @@ class CheckSettings(_Strict):
     keep_documents_for: Annotated[timedelta, BeforeValidator(_kept_for)] = Field(
         timedelta(days=30),
         description="How long action and bundle of a check are kept, with secrets masked: `signoff policy replay` and new\n"
-        "history signals look back no further. Ids, digests and verdicts stay. 0s keeps none; at most 365d.",
+        "history signals look back no further. Ids, digests and verdicts stay (retention.checks). 0s keeps none; at most\n"
+        "365d.",
     )
     audit: Literal["none", "fired", "all"] = Field(
         "none",
@@ -96,6 +137,104 @@ class AlertSettings(_Strict):
         description="Seconds one channel may take for one message; then it is tried again later. Stays below the\n"
         "minute for which a worker holds an alert, or a slow channel would get it twice.",
     )
+
+
+Age = Annotated[timedelta, BeforeValidator(partial(read_duration, longest=timedelta(days=36_500)))]
+
+
+def _checks_kept_for(given: Any) -> Any:
+    age = read_duration(given, longest=timedelta(days=36_500))
+    if age < LONGEST_WINDOW:
+        raise ValueError(f"must be at least {LONGEST_WINDOW.days}d: windows of a policy reach back so far")
+    return age
+
+
+class RetentionSettings(_Strict):
+    """How long what people and agents wrote is kept after its case has ended."""
+
+    bundles: Age | None = Field(
+        None,
+        description="What agents sent: action, arguments, conversation, state, subject. For ever where it is null.",
+    )
+    checks: Annotated[timedelta, BeforeValidator(_checks_kept_for)] | None = Field(
+        None,
+        description="What agents asked without requesting approval: who, when, which tool, about whom. At least 90d, the\n"
+        "longest window of a policy. Action and bundle go earlier: checks.keep_documents_for. For ever where it is null.",
+    )
+    decisions: Age | None = Field(
+        None, description="Notes, responses and changed arguments. For ever where it is null."
+    )
+    reports: Age | None = Field(
+        None, description="Outcome notes and results, reasons for cancelling. For ever where it is null."
+    )
+    alerts: Age | None = Field(
+        None, description="Who was alerted at which address. For ever where it is null."
+    )
+
+    def keep_for(self) -> dict[Kind, timedelta]:
+        """Return the age at which each kind is erased; kinds that are kept for ever are absent."""
+        given: dict[Kind, timedelta | None] = {
+            "bundle": self.bundles,
+            "check": self.checks,
+            "decision": self.decisions,
+            "report": self.reports,
+            "alert": self.alerts,
+        }
+        return {kind: age for kind, age in given.items() if age is not None}
+
+
+class AuditSettings(_Strict):
+    """Who may follow the audit log over HTTP."""
+
+    public: Literal["none", "checkpoints", "log"] = Field(
+        "checkpoints",
+        description="What anybody may read under /audit who reaches the pages. checkpoints: signed tree heads and hashes,\n"
+        "which tell how many events there are. log: the events too, which tell what happened and hold nothing\n"
+        "personal; existing log tools can then follow the log. none: only auditors and admins who are signed in.",
+    )
+
+
+class FileAnchor(_Strict):
+    """A further file that the newest checkpoint is kept in."""
+
+    kind: Literal["file"]
+    path: Annotated[str, AfterValidator(_absolute)]
+
+    @property
+    def label(self) -> str:
+        """Return what people call it."""
+        return f"file {self.path}"
+
+
+class HttpAnchor(_Strict):
+    """A URL that the newest checkpoint is sent to, and that answers with it."""
+
+    kind: Literal["http"]
+    url: Annotated[str, AfterValidator(_anchor_url)]
+    method: Literal["PUT", "POST"] = "PUT"
+    allow_private: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what people call it; its path and query may hold a secret."""
+        return f"http {urlsplit(self.url).netloc}"
+
+
+class WitnessAnchor(_Strict):
+    """A C2SP tlog-witness that cosigns the newest checkpoint."""
+
+    kind: Literal["witness"]
+    url: Annotated[str, AfterValidator(_anchor_url)]
+    key: Annotated[str, AfterValidator(_witness_key)]
+    allow_private: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what people call it."""
+        return f"witness {parse_witness_key(self.key).name}"
+
+
+Anchor = FileAnchor | HttpAnchor | WitnessAnchor
 
 
 class Settings(_Strict):
@@ -160,9 +299,37 @@ class Settings(_Strict):
         default_factory=lambda: AlertSettings(),
         description="How alerts leave. To whom they go is kept per person: `signoff people address`.",
     )
+    retention: RetentionSettings = Field(
+        default_factory=lambda: RetentionSettings(),
+        description="How long what was written is kept after its case has ended, such as 400d; then the host erases it.\n"
+        "Events, digests and receipts stay, and what is under legal hold (`signoff hold`).",
+    )
+    audit: AuditSettings = Field(
+        default_factory=lambda: AuditSettings(),
+        description="Who may follow the audit log over HTTP.",
+    )
+    anchors: Annotated[
+        tuple[Annotated[Anchor, Field(discriminator="kind")], ...], AfterValidator(_each_once)
+    ] = Field(
+        (),
+        max_length=32,
+        description="Where the newest checkpoint goes besides anchors/checkpoint. One entry for each place:\n"
+        "- {kind: file, path: /mnt/elsewhere/checkpoint}\n"
+        "- {kind: http, url: 'https://example.com/checkpoint', method: PUT}    GET must return it\n"
+        "- {kind: witness, url: 'https://witness.example.com', key: witness.example.com/w1+…}\n"
+        "At start the log is held against all of them. A URL must be https and public, unless allow_private is true.",
+    )
 
 
-GROUPS: dict[str, type[BaseModel]] = {"checks": CheckSettings, "alerts": AlertSettings}
+ANCHORS: dict[str, type[_Strict]] = {"file": FileAnchor, "http": HttpAnchor, "witness": WitnessAnchor}
+
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "checks": CheckSettings,
+    "alerts": AlertSettings,
+    "retention": RetentionSettings,
+    "audit": AuditSettings,
+}
 """Keys that hold a map of further keys."""
 
 
@@ -183,6 +350,11 @@ class Home:
         return self.path / "policy.yaml"
 
     @property
+    def policy_cases(self) -> Path:
+        """Return the policy's table tests, which people run; nothing else reads them."""
+        return self.path / "policy.tests.yaml"
+
+    @property
     def keys(self) -> Path:
         """Return the directory of the keys."""
         return self.path / "keys"
@@ -196,6 +368,11 @@ class Home:
     def anchor_file(self) -> Path:
         """Return the file that holds the newest checkpoint outside the data directory."""
         return self.path / "anchors" / "checkpoint"
+
+    @property
+    def erasures_file(self) -> Path:
+        """Return the file that says what was erased, outside the data directory: a restored backup forgets it again."""
+        return self.path / "erasures"
 
     @property
     def serve_lock(self) -> Path:
@@ -268,10 +445,10 @@ def load_config(home: Home, **changed: Any) -> Config:
 
 
 def create_home(home: Home, *, starter: str = "general") -> None:
-    """Make what is missing of a home's directories and its two commented files; touch nothing that is there.
+    """Make what is missing of a home's directories and its commented files; touch nothing that is there.
 
-    A policy is made with a new home only. Where there is a database, one that is missing was lost: nothing is decided
-    until it is back, for the starter policy lets pass what it may have stopped.
+    A policy, with its table tests, is made with a new home only. Where there is a database, one that is missing was
+    lost: nothing is decided until it is back, for the starter policy lets pass what it may have stopped.
 
     Raises:
         StoreUnavailable: It cannot be made.
@@ -282,8 +459,9 @@ def create_home(home: Home, *, starter: str = "general") -> None:
         for folder in (home.database.parent, home.anchor_file.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         _write_new(home.config_file, default_settings())
-        if not home.database.exists():
+        if not home.database.exists() and not home.policy_file.exists():
             _write_new(home.policy_file, starter_policy(starter))
+            _write_new(home.policy_cases, starter_cases(starter))
     except OSError as error:
         raise StoreUnavailable(f"The home {home.path} cannot be made: {error.strerror}.") from None
 
@@ -338,9 +516,11 @@ def parse_settings(data: bytes, *, path: Path, changed: dict[str, Any] | None = 
         except ValidationError as error:
             for one in error.errors():
                 where = one["loc"]
+                if where[0] == "anchors":  # pydantic puts the kind of an anchor into the path
+                    where = tuple(part for at, part in enumerate(where) if at != 2)
                 place = document.keys.get(where) or document.places.get(where)
                 line, column = (place.line, place.column) if place else (1, 1)
-                problems.append((line, column, _said(where, one["type"], one["msg"])))
+                problems.append((line, column, _said(one["loc"], one["type"], one["msg"])))
     raise ConfigInvalid(
         path, [f"{path.name}:{line}:{column}: {said}" for line, column, said in sorted(problems)]
     )
@@ -388,18 +568,28 @@ def _tuples(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _said(where: tuple[str | int, ...], kind: str, message: str) -> str:
-    name = ".".join(str(part) for part in where)
+    name = ".".join(str(part) for at, part in enumerate(where) if (where[0], at) != ("anchors", 2))
     if kind == "extra_forbidden":
-        group = GROUPS.get(str(where[0])) if len(where) > 1 else None
-        known = (group or Settings).model_fields
+        known = _known(where)
         return f"there is no key {name}{meant(str(where[-1]), known)}"
     said = {
         "int_type": "must be a whole number",
         "string_type": "must be text",
         "tuple_type": "must be a list",
         "model_type": "must be a map",
+        "model_attributes_type": "must be a map",
+        "missing": "is missing",
+        "union_tag_not_found": f"needs a kind: {', '.join(ANCHORS)}",
+        "union_tag_invalid": f"is of a kind that does not exist; there are {', '.join(ANCHORS)}",
     }.get(kind)
     return f"{name}: {said or message.removeprefix('Value error, ')}"
+
+
+def _known(where: tuple[str | int, ...]) -> Iterable[str]:
+    """Return the keys that may stand where one does that may not."""
+    if len(where) == 4 and where[0] == "anchors":
+        return ANCHORS[str(where[2])].model_fields
+    return GROUPS.get(str(where[0]), Settings).model_fields if len(where) > 1 else Settings.model_fields
 
 
 def _reachable(host: str) -> str:

@@ -159,7 +159,10 @@ BENT: dict[str, tuple[Callable[[Got], Got], str]] = {
     "not JSON": (bent_client(b"}", b""), "malformed"),
     "two challenges": (bent_client(b'"challenge"', b'"challenge":"AAAA","challenge"'), "malformed"),
     "more client data": (bent_client(b"}", b',"x":1}'), "bad_signature"),
-    "another signature": (lambda got: replace(got, signature=got.signature[:-1] + b"\x00"), "bad_signature"),
+    "another signature": (
+        lambda got: replace(got, signature=got.signature[:-1] + bytes([got.signature[-1] ^ 1])),
+        "bad_signature",
+    ),
 }
 
 

@@ -27,6 +27,8 @@ from signoff.domain.people import SignIn
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     context = click.Context(group)
+    if group.invoke_without_command:
+        yield names, group
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None

@@ -21,6 +21,7 @@ from signoff.config import (
     load_config,
     parse_settings,
 )
+from signoff.triggers.signals.history import LONGEST
 
 FILE = Path("signoff.yaml")
 
@@ -34,18 +35,18 @@ def test_the_file_of_a_new_home_changes_nothing() -> None:
 
 
 def test_the_file_of_a_new_home_names_every_key_with_its_default() -> None:
-    # Comments have a space after the #, keys have none.
-    lines = [line[1:] for line in default_settings().split("\n") if line.startswith("#") and line[1:2] != " "]
-    nested = [
-        line[1:] for line in default_settings().split("\n") if line.startswith("#  ") and "# " not in line[2:]
+    # Comments have a space after the #, keys have none; those of a map are indented by two.
+    lines = [
+        line[1:]
+        for line in default_settings().split("\n")
+        if line.startswith("#") and (line[1:2] != " " or (line.startswith("#  ") and "# " not in line[2:]))
     ]
-    keys = yaml.safe_load("\n".join(line for line in lines if line.removesuffix(":") not in GROUPS))
+    keys = yaml.safe_load("\n".join(lines))
 
-    assert set(keys) | set(GROUPS) == set(Settings.model_fields)
-    inner = [name for model in GROUPS.values() for name in model.model_fields]
-    assert sorted(yaml.safe_load("\n".join(nested))) == sorted(inner)
-    uncommented = [line[1:] for line in default_settings().split("\n") if line[1:] in (*lines, *nested)]
-    assert read("\n".join(uncommented)) == Settings()
+    assert set(keys) == set(Settings.model_fields)
+    for name, model in GROUPS.items():
+        assert set(keys[name]) == set(model.model_fields)
+    assert read("\n".join(lines)) == Settings()
 
 
 def test_every_key_says_what_it_is() -> None:
@@ -54,9 +55,49 @@ def test_every_key_says_what_it_is() -> None:
         assert all(field.description for field in model.model_fields.values())
 
 
+def test_retention_is_read_by_kind_and_keeps_for_ever_what_it_does_not_name() -> None:
+    keep = read("retention: {bundles: 400d, alerts: 30d}").retention.keep_for()
+
+    assert keep == {"bundle": timedelta(days=400), "alert": timedelta(days=30)}
+    assert read("").retention.keep_for() == {}
+    with pytest.raises(ConfigInvalid, match=r"there is no key retention\.bundle - did you mean 'bundles'"):
+        read("retention: {bundle: 400d}")
+
+
+def test_checks_are_kept_as_long_as_any_window_of_a_policy_reaches_back() -> None:
+    assert read("retention: {checks: 90d}").retention.keep_for() == {"check": LONGEST}
+    with pytest.raises(ConfigInvalid, match=r"retention\.checks.*at least 90d"):
+        read("retention: {checks: 89d}")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("anchors: x", "signoff.yaml:1:1: anchors: must be a list"),
+        ("anchors: [x]", "signoff.yaml:1:11: anchors.0: must be a map"),
+        ("anchors: [{path: /a}]", "signoff.yaml:1:11: anchors.0: needs a kind: file, http, witness"),
+        (
+            "anchors: [{kind: ftp, url: 'https://a.example'}]",
+            "signoff.yaml:1:11: anchors.0: is of a kind that does not exist; there are file, http, witness",
+        ),
+        (
+            "anchors: [{kind: file, path: a}]",
+            "signoff.yaml:1:24: anchors.0.path: write a whole path, such as /mnt/elsewhere/checkpoint",
+        ),
+        (
+            "anchors:\n  - {kind: http, url: 'https://a.example', methods: PUT}",
+            "signoff.yaml:2:44: there is no key anchors.0.methods - did you mean 'method'?",
+        ),
+        (
+            "anchors: [{kind: http, url: 'http://a.example'}]",
+            "signoff.yaml:1:1: anchors: http a.example: must be https; plain http is for a network of your own, with"
+            " allow_private: true",
+        ),
+        (
+            "anchors: [{kind: file, path: /a}, {kind: file, path: /a}]",
+            "signoff.yaml:1:1: anchors: file /a stands there twice",
+        ),
+        ("audit: {publik: log}", "signoff.yaml:1:9: there is no key audit.publik - did you mean 'public'?"),
         ("prot: 1", "signoff.yaml:1:1: there is no key prot - did you mean 'port'?"),
         ("\nport: '1'", "signoff.yaml:2:1: port: must be a whole number"),
         ("undo_s: 1\nundo_s: 2", "signoff.yaml:2:1:"),

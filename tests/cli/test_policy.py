@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -47,6 +50,45 @@ triggers:
     urgency: high
     require: {role: supervisor, approvals: 2}
 """
+DESIGN = textwrap.dedent("""\
+    version: 1
+    defaults:
+      unmatched: allow            # allow | escalate | deny   (what no trigger matches)
+      on_error: escalate          # a trigger that fails to evaluate counts as fired
+      approve_within: 30m
+      on_deadline: expire         # or next_tier
+      approval_valid_for: 10m
+    masks:                        # who sees what
+      - path: bundle.subject.iban
+        hide_from: [operator, auditor]
+    queues:
+      payments:
+        tiers:
+          - alert: [role:operator]
+          - after: 10m
+            alert: [role:supervisor, person:dana]
+    signals:
+      refunds_24h: {sum: action.arguments.amount, over: 24h, of: refund_*, by: bundle.subject.id}
+      retries:     {count: true, over: 10m, of: same_action, by: session}
+      mood:        {sentiment: last_user_message}
+    triggers:
+      - id: large-wire
+        title: Wire above 10,000
+        category: value           # value | uncertainty | security | regulatory | sentiment | urgency | sla | vip | complexity | velocity | policy
+        tools: [wire_transfer]
+        when: action.arguments.amount > 10000 || action.arguments.country in ["IR", "KP"]
+        then: escalate            # allow | escalate | deny
+        queue: payments
+        urgency: high             # low | normal | high | critical
+        require: {role: supervisor, approvals: 2, assurance: session}
+        explain: "{{action.arguments.amount}} to {{action.arguments.country}}"
+        mode: enforce             # enforce | shadow (evaluated and recorded, never acts)
+      - {id: unsure, category: uncertainty, when: confidence < 0.6, then: escalate}
+      - {id: angry, category: sentiment, when: signals.mood < -0.5, then: escalate, urgency: high}
+      - {id: looping, category: velocity, when: signals.retries >= 3, then: escalate}
+      - {id: delete-user-data, category: regulatory, tools: ["delete_*"], then: escalate, require: {role: supervisor}}
+    """)
+"""The policy of the design, to the letter."""
 WIRE = Action(tool="wire", arguments={"amount": 250})
 GOLD = read_material({"subject": {"id": "c1", "tier": "gold"}})
 
@@ -76,6 +118,49 @@ async def asked(config: Config) -> AsyncGenerator[Asked]:
         await check_triggers(desk, agent, Action(tool="read"), Material())
         await answer(desk, SignIn(person, "session"), large.escalation_id, Answer("reject", note="no"))
         yield Asked(large.escalation_id, gold.escalation_id)
+
+
+def test_the_policy_of_the_design_is_accepted_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(DESIGN, encoding="utf-8")
+
+    told = CliRunner().invoke(signoff, ["policy", "check", str(file)])
+
+    assert told.exit_code == 0, told.output
+    assert f"{file}: 5 triggers (0 in shadow mode), sha256:" in told.output
+    # It declares a sum to show one, and no trigger of it reads that.
+    assert "warning: no trigger reads signals.refunds_24h" in told.output
+    assert "It can be used; 1 warning and 1 note" in told.output
+
+
+@pytest.mark.parametrize(
+    ("situation", "verdict", "fired"),
+    [
+        ({"action": {"tool": "wire_transfer", "arguments": {"amount": 10001, "country": "DE"}}}, "escalate", {"large-wire"}),
+        ({"action": {"tool": "wire_transfer", "arguments": {"amount": 10, "country": "IR"}}}, "escalate", {"large-wire"}),
+        ({"action": {"tool": "wire_transfer", "arguments": {"amount": 10000, "country": "DE"}}}, "allow", set()),
+        ({"action": {"tool": "read"}, "bundle": {"confidence": 0.5}}, "escalate", {"unsure"}),
+        ({"action": {"tool": "delete_user"}}, "escalate", {"delete-user-data"}),
+        ({"action": {"tool": "read"}, "history": {"retries": 3}}, "escalate", {"looping"}),
+        ({"action": {"tool": "read"}, "history": {"mood": -0.6}}, "escalate", {"angry"}),
+    ],
+)  # fmt: skip
+def test_the_policy_of_the_design_does_what_it_says(
+    tmp_path: Path, situation: dict[str, Any], verdict: str, fired: set[str]
+) -> None:
+    quiet = {"bundle": {"confidence": 0.9}, "history": {"retries": 1, "mood": 0.0, "refunds_24h": 0}}
+    policy, file = tmp_path / "policy.yaml", tmp_path / "action.json"
+    policy.write_text(DESIGN, encoding="utf-8")
+    history = {**quiet["history"], **situation.get("history", {})}
+    file.write_text(json.dumps({**quiet, **situation, "history": history}), encoding="utf-8")
+
+    told = CliRunner().invoke(
+        signoff, ["policy", "explain", str(file), "--policy", str(policy), "--for", "model"]
+    )
+
+    assert told.exit_code == 0, told.output
+    said = json.loads(told.output)
+    assert (said["verdict"], {one["trigger"] for one in said["triggers"]}) == (verdict, fired)
 
 
 async def test_a_case_is_explained_with_its_values_and_who_asked_for_what(config: Config) -> None:

@@ -19,14 +19,15 @@ from mcp.client.streamable_http import streamable_http_client
 from tests._support.cases import approve
 from tests.cli.conftest import environment, running, serving
 
-from signoff.app import CannotHost, current_host, open_desk, serve
+from signoff.app import CannotHost, current_host, open_desk, publish, serve
 from signoff.app.hosts import Lock
 from signoff.app.http import bind
+from signoff.app.recovery import confirm_recovery, propose_recovery
 from signoff.cli.demo_agent import ACTION, BUNDLE
 from signoff.cli.demo_person import play_person
 from signoff.cli.story import Story
 from signoff.config import MCP_PATH, Config
-from signoff.desk.people import add_agent, person_named
+from signoff.desk.people import add_agent, add_person, person_named
 from signoff.domain.people import SignIn
 
 LINK = re.compile(r"http://\S+/d/lnk_\S+#\S+")
@@ -320,3 +321,37 @@ async def test_an_agent_process_whose_port_is_taken_says_so_and_goes_on(
 
     assert "No page for people can be served from here." in said
     assert told["status"] == "approved"
+
+
+async def test_a_server_on_yesterdays_database_tells_agents_to_stop_until_two_people_recover_it(
+    config: Config, key: str
+) -> None:
+    async with open_desk(config) as desk:
+        await add_person(desk, "sofia", roles=["supervisor"])
+        await publish(desk, config.home)
+    database = config.home.database
+    yesterday = (
+        database.read_bytes()
+    )  # whole: the last process to close it leaves nothing in the log beside it
+    async with open_desk(config) as desk:
+        await add_person(desk, "amir", roles=["auditor"])
+        await publish(desk, config.home)
+    database.write_bytes(yesterday)
+    with anyio.fail_after(55):
+        async with running(config.home, "serve") as server:
+            assert "READ-ONLY. signoff is read-only here" in await server.read_until("READ-ONLY")
+            await server.read_until("Ctrl-C ends it")
+            async with over_http(config, key) as client:
+                refused = await client.call_tool("request_approval", {"action": ACTION, "bundle": BUNDLE})
+                assert refused.is_error
+                said = str(refused.content)
+                assert "store_unavailable: signoff is read-only here" in said
+                assert "Stop here and do not run the action." in said
+                async with open_desk(config) as desk:
+                    code = await propose_recovery(
+                        desk, config, by="sofia", confirmer="omar", reason="the disk died", assurance="none"
+                    )
+                    await confirm_recovery(desk, config, by="omar", code=code)
+                await server.read_until("signoff decides and stores again")
+                assert await ask(client)
+            assert await server.end() == 0

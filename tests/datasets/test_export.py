@@ -466,6 +466,13 @@ class RefusingStore:
 
     store: Store
     refuses: bool = False
+    read_only: str | None = None
+
+    async def mend(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        return await self.store.mend(work)
+
+    async def scrub(self, *, vacuum: bool) -> bool:
+        return await self.store.scrub(vacuum=vacuum)
 
     async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         if self.refuses:

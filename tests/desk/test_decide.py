@@ -600,6 +600,8 @@ class InLine:
 
     def __init__(self, store: Any, somebody: anyio.Event) -> None:
         self.reading, self.watch, self.snapshot = store.reading, store.watch, store.snapshot
+        self.mend, self.scrub = store.mend, store.scrub
+        self.read_only: str | None = None
         self._store, self._somebody = store, somebody
 
     async def write(self, work: Any) -> Any:

@@ -198,7 +198,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, step: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("purpose", ["log", "receipt"])
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(7))
 async def test_a_rotation_that_is_killed_at_any_step_is_finished_by_the_next_start(
     desk: Desk, cast: Cast, clock: HandClock, monkeypatch: pytest.MonkeyPatch, step: int, purpose: Any
 ) -> None:
@@ -212,7 +212,7 @@ async def test_a_rotation_that_is_killed_at_any_step_is_finished_by_the_next_sta
     except Killed:
         dead = True
     revive()
-    assert dead or step >= (5 if purpose == "receipt" else 6) - 1
+    assert dead or step >= (6 if purpose == "receipt" else 7) - 1
 
     # What another process, that knows nothing of it, signs meanwhile.
     receipt = await busy(desk, cast)

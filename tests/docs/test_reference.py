@@ -14,7 +14,7 @@ from signoff.agents.mcp_server import build_mcp_server
 from signoff.audit.keys import create_keys
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.cli import signoff as signoff_command
-from signoff.config import GROUPS, Settings
+from signoff.config import ANCHORS, GROUPS, Settings
 from signoff.desk.desk import Desk
 from signoff.domain.action import action_digest
 from signoff.domain.errors import SignoffError
@@ -93,6 +93,13 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     assert set(re.findall(r"^\| `([a-z_.]+)` \|", table, re.MULTILINE)) == known
 
 
+def test_every_key_of_an_anchor_is_documented_and_every_documented_key_exists() -> None:
+    known = {name for inner in ANCHORS.values() for name in inner.model_fields}
+    table = (ROOT / "docs" / "transparency.md").read_text(encoding="utf-8").partition("| key | for |")[2]
+
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)) == known
+
+
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
     made: set[str] = set()
 
@@ -100,6 +107,8 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
         if not isinstance(command, click.Group):
             made.add(words)
             return
+        if command.invoke_without_command:
+            made.add(words)
         context = click.Context(command)
         for name in command.list_commands(context):
             inner = command.get_command(context, name)

@@ -23,6 +23,7 @@ FOR_EVERYBODY = {
     "GET /d/{link_id}", "POST /d/{link_id}", "POST /d/{link_id}/fresh", "GET /sign-in", "POST /sign-in/link",
     "POST /sign-in/passkey/challenge", "POST /sign-in/passkey", "POST /sign-out", "GET /static/{digest}/{name}",
     "GET /healthz", "GET /readyz", "GET /.well-known/jwks.json", "GET /audit/checkpoint",
+    "GET /audit/consistency", "GET /audit/tile/{path:path}",
 }  # fmt: skip
 OPENED_BY_A_CASE_LINK = {
     "GET /", "GET /cases/{escalation_id}", "GET /cases/{escalation_id}/attachments/{number}",
@@ -36,7 +37,14 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "POST /people/passkeys/revoke", "POST /people/sessions/end",
 }  # fmt: skip
 LEADS_ON = {"GET /settings"}
-NAMES = {"escalation_id": "esc_0", "number": "0", "link_id": "lnk_0", "digest": "0", "name": "page.js"}
+NAMES = {
+    "escalation_id": "esc_0",
+    "number": "0",
+    "link_id": "lnk_0",
+    "digest": "0",
+    "name": "page.js",
+    "path": "8/0",
+}
 
 
 def routes(desk: Desk) -> list[tuple[str, str, str]]:
@@ -46,7 +54,7 @@ def routes(desk: Desk) -> list[tuple[str, str, str]]:
         assert isinstance(route, Route)
         for method in sorted(route.methods or ()):
             if method != "HEAD":
-                path = re.sub(r"\{(\w+)\}", lambda found: NAMES[found[1]], route.path)
+                path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: NAMES[found[1]], route.path)
                 made.append((method, path, f"{method} {route.path}"))
     return made
 

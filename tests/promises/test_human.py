@@ -24,6 +24,8 @@ from tests._support.passkeys import ORIGIN, POLICY, VAULT, device, enrolled, sig
 from tests.conftest import Cast
 from tests.promises import promise
 
+from signoff.audit.evidence import EvidenceFile
+from signoff.audit.evidence_check import check_evidence
 from signoff.audit.keys import last_signed
 from signoff.audit.operators import NoHumanSignature, Operators, check_receipt
 from signoff.audit.passkey import Signed, base64url, read_signed
@@ -33,6 +35,7 @@ from signoff.audit.verify import verify_log
 from signoff.cli import signoff
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.evidence import Wanted, export_evidence
 from signoff.desk.passkeys import pinned_keys, revoke_passkey
 from signoff.desk.receipts import with_receipt
 from signoff.domain.canonical import sha256
@@ -42,6 +45,7 @@ from signoff.domain.decision import Answer, decision_payload
 from signoff.domain.escalation import Proposed, decided
 from signoff.domain.event import Draft, commitment
 from signoff.domain.people import Passkey
+from signoff.operators.evidence import evidence_page
 from signoff.store.log_source import LogSource
 from signoff.store.unit import Unit
 
@@ -186,6 +190,26 @@ async def test_an_approval_that_an_administrator_invented_has_no_human_signature
     assert (receipt.outcome, receipt.assurance) == ("approved", "passkey")
     with pytest.raises(NoHumanSignature, match="no valid human signature"):
         check_receipt(receipt, played.operators)
+
+
+@promise("provable")
+async def test_evidence_of_an_invented_approval_does_not_hold_against_pinned_keys(
+    played: Played, tmp_path: Path
+) -> None:
+    seq = await invent(played, None)
+    for scope in (Wanted(case=played.waiting), Wanted()):
+        out = tmp_path / f"{scope.case or 'log'}.zip"
+        await export_evidence(played.desk, scope, out=out, summary=evidence_page)
+        with out.open("rb") as file:
+            report = check_evidence(EvidenceFile(file), played.desk.keys.public(), operators=played.operators)
+        (problem,) = report.problems
+        assert (problem.seq, report.operators_pinned) == (seq, True)
+        assert "no valid human signature" in problem.what
+    out = tmp_path / "honest.zip"
+    await export_evidence(played.desk, Wanted(case=played.honest), out=out, summary=evidence_page)
+    with out.open("rb") as file:
+        report = check_evidence(EvidenceFile(file), played.desk.keys.public(), operators=played.operators)
+    assert (report.problems, report.human_signatures) == ((), 1)
 
 
 @promise("provable")

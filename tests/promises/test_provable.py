@@ -25,17 +25,13 @@ from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.decide import undo
 from signoff.desk.desk import Desk, DeskSettings
-from signoff.desk.look import look
 from signoff.desk.people import add_person
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
-from signoff.domain.bundle import Material
 from signoff.domain.decision import Answer
-from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.people import SignIn
 from signoff.store.log_source import LogSource
 from signoff.store.sqlite import driver, open_snapshot
-from signoff.store.unit import Unit
 
 
 @pytest.fixture
@@ -366,30 +362,3 @@ async def test_an_old_copy_is_found_by_the_checkpoint_that_was_signed_since(
     report = await verified_file(old, desk.keys)
     assert report.first_bad_event == size
     assert "missing" in report.problems[0].what
-
-
-@promise("erasable")
-async def test_what_is_erased_by_an_event_is_gone_and_the_log_still_verifies(
-    desk: Desk, cast: Cast, tmp_path: Path
-) -> None:
-    told = await ask(desk, cast.ada, material=Material(state={"name": "Erika Mustermann"}))
-    await approve(desk, cast.omar, told.escalation_id, "for Erika Mustermann")
-    async with desk.store.reading() as reader:
-        events = [orjson.loads(body) for _, body in await reader.events_of_case(told.escalation_id)]
-    parts = [
-        event["data"][name] for event in events for name in ("bundle", "decision") if name in event["data"]
-    ]
-    assert len(parts) == 2
-    with second_hand(tmp_path / "signoff.db") as db:
-        db.execute("DELETE FROM payload")
-    assert not (await verified(desk)).ok
-
-    async def erased(unit: Unit) -> None:
-        await unit.record(Draft("bundle.erased", unit.now, SYSTEM, {"parts": parts}, told.escalation_id))
-
-    await desk.store.write(erased)
-    report = await verified(desk)
-    assert (report.problems, report.erased) == ((), 2)
-    view = await look(desk, cast.sofia, told.escalation_id)  # the case is still there, without its content
-    assert "Erika" not in str(view)
-    assert view.case.status == "approved"

@@ -25,7 +25,7 @@ from signoff.audit.keys import create_keys
 from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
-from signoff.store import history, reader, sign_ins, sqlite, unit, writer
+from signoff.store import erasure, history, reader, sign_ins, sqlite, unit, writer
 from signoff.store.migrate import migrations
 from signoff.store.queries import FILES, load_queries
 from signoff.store.sqlite import SqliteStore, driver, has_wal_reset_race, open_snapshot, open_store
@@ -111,6 +111,30 @@ async def test_eight_processes_make_one_database(tmp_path: Path, policy_path: Pa
     with second_hand(tmp_path / "signoff.db") as db:
         rows = [tuple(row) for row in db.execute("SELECT number, name FROM migration")]
     assert rows == [(number, name) for number, name, _ in migrations("sqlite")]
+
+
+@pytest.mark.parametrize("known", [{1}, {1, 2}, {1, 3}, {1, 4}, {1, 2, 4}, {1, 3, 4}])
+async def test_a_database_of_an_older_signoff_ends_up_like_a_new_one(tmp_path: Path, known: set[int]) -> None:
+    """Whichever migrations it has seen: branches of development each had their own."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    with second_hand(old) as db:
+        db.execute("CREATE TABLE migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+        for number, name, text in migrations("sqlite"):
+            if number in known:
+                db.executescript(text)
+                db.execute("INSERT INTO migration VALUES (?, ?)", (number, name))
+    made = []
+    for path in (old, new):
+        async with open_store(path, log="example.com/log42", clock=HandClock(), new_id=new_id):
+            pass
+        with second_hand(path) as db:
+            made.append(
+                (
+                    sorted(db.execute("SELECT type, name, sql FROM sqlite_master").fetchall(), key=str),
+                    db.execute("SELECT number, name FROM migration").fetchall(),
+                )
+            )
+    assert made[0] == made[1]
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -373,7 +397,7 @@ def _names_in_files() -> set[str]:
 def _names_used() -> set[str]:
     """Names of queries as attributes of `self._q` and of what `load_queries` gave."""
     used = set()
-    for module in (unit, reader, writer, sqlite, history, sign_ins):
+    for module in (unit, reader, writer, sqlite, history, erasure, sign_ins):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Attribute):
                 continue

@@ -4,7 +4,6 @@ import pytest
 
 from signoff.triggers.lint import lint
 from signoff.triggers.load import load_policy
-from signoff.triggers.starters import starter_policy
 
 QUIET = """\
 version: 1
@@ -28,10 +27,6 @@ def test_a_policy_that_means_what_it_says_has_no_remarks() -> None:
     assert lint(load_policy(QUIET, source="policy.yaml")) == []
 
 
-def test_the_starter_policy_has_no_warnings() -> None:
-    assert remarks(starter_policy()) == []
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -41,7 +36,8 @@ def test_the_starter_policy_has_no_warnings() -> None:
         (('tools: ["pay_*"]', 'tools: ["pay_*", pay_now]'), "8:34: 'pay_now' adds nothing: 'pay_*' matches it too"),
         (('tools: ["pay_*"]', "tools: [a, b, a]"), "8:31: 'a' adds nothing: 'a' matches it too"),
         (('tools: ["pay_*"]', "tools: [get_rich]"), None),
-        (("suppresses: [soon]", "suppresses: [soon, large]"), "9:60: suppresses every trigger that could stop an action"),
+        (("suppresses: [soon]", "suppresses: [soon, large]"), None),
+        (('tools: ["get_*"], then: allow, suppresses: [soon]', 'tools: ["*"], when: confidence > 0.9, then: allow, suppresses: [soon, large]'), "9:80: suppresses every trigger that could stop an action"),
         (('tools: ["get_*"], then: allow', "then: allow"), "9:10: 'reads' allows every action: nobody is asked unless another trigger fires, not even where the agent asks for a person"),
         (('tools: ["get_*"], then: allow', 'tools: ["*"], then: allow'), "7:10: 'soon' never counts: 'reads' suppresses it for every tool that it is about"),
         (("100, then: escalate", "100, then: deny, require: {reason: true}"), "8:93: require has no effect: an action that is denied is put to nobody"),

@@ -9,7 +9,6 @@ from signoff.domain.bundle import Material
 from signoff.domain.errors import PolicyInvalid
 from signoff.triggers.fields import FIELDS
 from signoff.triggers.load import MAX_TRIGGERS, load_policy
-from signoff.triggers.starters import starter_policy
 
 DESIGN = textwrap.dedent("""\
     version: 1
@@ -58,10 +57,6 @@ def test_the_policy_of_the_design_loads_as_it_stands() -> None:
     assert [trigger.id for trigger in loaded.policy.triggers] == ["large-wire", "unsure", "delete-user-data"]
     assert loaded.text == DESIGN
     assert loaded.digest == "sha256:" + hashlib.sha256(DESIGN.encode()).hexdigest()
-
-
-def test_the_starter_policy_loads() -> None:
-    assert load_policy(starter_policy(), source="policy.yaml").policy.triggers
 
 
 def test_the_fields_that_expressions_know_are_those_of_the_bundle() -> None:

@@ -77,6 +77,16 @@ def test_a_case_that_passes_only_because_something_is_missing_fails(policy: Load
     assert mismatches(policy, case % said) == ()
 
 
+def test_a_case_that_gives_no_history_is_told_how(policy: LoadedPolicy) -> None:
+    case = "{name: x, action: {tool: refund, arguments: {amount: 1}}, bundle: {subject: {id: c}}, expect: {verdict: deny}}"
+
+    (found,) = mismatches(policy, case)
+
+    assert found.hint == (
+        "give it a value, history: {refunds: …}; if that is meant, write reason: {many: missing signals.refunds}"
+    )
+
+
 def test_a_case_gives_the_history_the_time_and_who_asks(policy: LoadedPolicy) -> None:
     assert (
         mismatches(

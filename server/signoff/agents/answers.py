@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 NextStep = Field(description="What to do now, in plain words. Follow it.")
 
+Checkpoint = Field(
+    default=None,
+    description="A signed checkpoint of the audit log that covers this decision. Keep the latest one and send it with"
+    " your next call as `seen_checkpoint`.",
+)
+Consistency = Field(
+    default=None,
+    description="Only where you sent `seen_checkpoint`: the proof that the log has only grown since then (RFC 6962"
+    " consistency hashes and the newest checkpoint, as in C2SP tlog-witness).",
+)
+
 
 class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -127,6 +138,10 @@ class Case(_Told):
     receipt: str | None = Field(
         default=None, description="Signed proof of the decision (a JWT); hand it to whoever asks for one."
     )
+    proof: str | None = Field(
+        default=None,
+        description="Goes with the receipt: shows that the signed log holds the decision (a c2sp.org/tlog-proof).",
+    )
     valid_until: str | None = Field(
         default=None, description="Claim the approval before this. UTC, RFC 3339."
     )
@@ -136,6 +151,8 @@ class Case(_Told):
     )
     claimed_at: str | None = Field(default=None, description="When the approval was used.")
     outcome: Outcome | None = Field(default=None, description="What came of the action, as reported.")
+    checkpoint: str | None = Checkpoint
+    consistency: str | None = Consistency
     next_step: str = NextStep
 
 
@@ -150,6 +167,8 @@ class Claim(_Told):
     )
     claimed_at: str | None = Field(default=None, description="UTC, RFC 3339.")
     receipt: str | None = Field(default=None, description="Signed proof of the decision (a JWT).")
+    checkpoint: str | None = Checkpoint
+    consistency: str | None = Consistency
     next_step: str = NextStep
 
 
@@ -178,14 +197,14 @@ def check_told(checked: Checked) -> Check:
     )
 
 
-def case_told(answer: Answer) -> Case:
+def case_told(answer: Answer, *, consistency: str | None = None) -> Case:
     """Return what an agent is told of its case."""
-    return Case.model_validate(answer.as_json())
+    return Case.model_validate({**answer.as_json(), "consistency": consistency})
 
 
-def claim_told(answer: Answer) -> Claim:
+def claim_told(answer: Answer, *, consistency: str | None = None) -> Claim:
     """Return what an agent is told of a claim that was granted."""
-    return Claim.model_validate(answer.as_json())
+    return Claim.model_validate({**answer.as_json(), "consistency": consistency})
 
 
 def ended_told(answer: Answer) -> Ended:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from signoff.domain.errors import (
     ClaimRefused,
+    ForkSuspected,
     InvalidRequest,
     LimitExceeded,
     NotFound,
@@ -40,6 +41,8 @@ def told(error: Exception) -> str:
             return f"{error.code}: {_first_line(error)} {STOP} Try this call again later, or tell the user."
         case ClaimRefused():
             return f"{error.code}: {error.reason}: {error.message} {STOP}"
+        case ForkSuspected():
+            return f"{error.code}: {error.message} {STOP}"
         case RateLimited():
             return f"{error.code}: {error.message} Try again in {error.retry_after_s} seconds."
         case SignoffError() if error.code != SignoffError.code:

@@ -24,6 +24,7 @@ from signoff.domain.verdict import Urgency
 
 MAX_WAIT_S = 45  # the desk's own limits, said here without importing the desk; a test compares them
 MAX_KEY_CHARS = 200
+MAX_NOTE_CHARS = 100_000
 DEFAULT_WAIT_S = 25  # below the 30 s after which some clients give up on a call that shows no progress
 
 
@@ -54,6 +55,14 @@ _Key = Annotated[
     ),
 ]
 _ExactAction = Annotated[Action, Unquoted]
+_SeenCheckpoint = Annotated[
+    str | None,
+    Field(
+        max_length=MAX_NOTE_CHARS,
+        description="The last `checkpoint` that you were given, word for word. It is compared with the log: you get"
+        " the proof `consistency` that nothing was cut or rewritten since, or the error `fork_suspected`.",
+    ),
+]
 
 
 class CheckTriggers(_Arguments):
@@ -103,6 +112,7 @@ class GetDecision(_Arguments):
         default=None,
         description="The exact action you are about to run. Then `proceed` says whether exactly that may run now.",
     )
+    seen_checkpoint: _SeenCheckpoint = None
 
 
 class ClaimApproval(_Arguments):
@@ -111,6 +121,7 @@ class ClaimApproval(_Arguments):
     escalation_id: _EscalationId
     action: _ExactAction
     idempotency_key: _Key = None
+    seen_checkpoint: _SeenCheckpoint = None
 
 
 class ReportOutcome(_Arguments):

@@ -31,6 +31,7 @@ from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.desk import Desk
+from signoff.desk.follow import compare
 from signoff.desk.request import request_approval
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.errors import SignoffError
@@ -68,17 +69,9 @@ async def _done(
         case RequestApproval():
             return await _request_approval(desk, agent, given, tick, session)
         case GetDecision():
-            return case_told(
-                await wait_for_decision(
-                    desk, agent, given.escalation_id, wait_s=given.wait_s, action=given.action, on_tick=tick
-                )
-            )
+            return await _get_decision(desk, agent, given, tick)
         case ClaimApproval():
-            return claim_told(
-                await claim(
-                    desk, agent, given.escalation_id, given.action, idempotency_key=given.idempotency_key
-                )
-            )
+            return await _claim_approval(desk, agent, given)
         case ReportOutcome():
             return ended_told(
                 await report_outcome(
@@ -127,3 +120,24 @@ async def _request_approval(
             # The case is open and acknowledged; an agent that never learnt its id could not go on with it.
             return case_told(answer)
     return case_told(answer)
+
+
+async def _get_decision(desk: Desk, agent: Agent, given: GetDecision, tick: Tick) -> Case:
+    # First the log: where it is not the one that the agent saw, nothing that it says is worth waiting for.
+    proof = await _compared(desk, agent, given.seen_checkpoint)
+    answer = await wait_for_decision(
+        desk, agent, given.escalation_id, wait_s=given.wait_s, action=given.action, on_tick=tick
+    )
+    return case_told(answer, consistency=proof)
+
+
+async def _claim_approval(desk: Desk, agent: Agent, given: ClaimApproval) -> Claim:
+    proof = await _compared(desk, agent, given.seen_checkpoint)
+    answer = await claim(
+        desk, agent, given.escalation_id, given.action, idempotency_key=given.idempotency_key
+    )
+    return claim_told(answer, consistency=proof)
+
+
+async def _compared(desk: Desk, agent: Agent, seen: str | None) -> str | None:
+    return None if seen is None else (await compare(desk, seen, by=agent.actor)).text

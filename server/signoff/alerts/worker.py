@@ -50,8 +50,8 @@ async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
 
 
 async def take_due(desk: Desk, *, owner: str, most: int) -> list[Errand]:
-    """Lease what is due, without a transaction where nothing is."""
-    if most == 0 or not await is_due(desk):
+    """Lease what is due, without a transaction where nothing is, or nothing may be written."""
+    if most == 0 or desk.store.read_only is not None or not await is_due(desk):
         return []
     return await lease(desk, owner, most=most)
 

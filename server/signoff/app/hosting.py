@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing, suppress
+from datetime import timedelta
 from functools import partial
 from typing import TextIO
 
@@ -17,14 +18,18 @@ import anyio
 
 from signoff.app.hosts import TAKEOVER_WITHIN_S, Host, Lock, is_held, take_within
 from signoff.app.opening import open_desk
-from signoff.audit.checkpoint import parse_checkpoint, parse_note
+from signoff.app.standing import why_read_only
+from signoff.audit.checkpoint import Checkpoint, parse_checkpoint, parse_note
+from signoff.audit.recovery import Allowed
 from signoff.config import Config, Home
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.close import expire_due
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk
+from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
 from signoff.desk.set_up import issue_set_up_link
+from signoff.domain.erasure import Kind
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
 log = logging.getLogger("signoff")
@@ -33,6 +38,10 @@ EXPIRE_EVERY_S = 1.0
 READ_POLICY_EVERY_S = 2.0
 LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
+LOOK_AT_ANCHORS_EVERY_S = 5.0
+RETAIN_EVERY_S = 3600.0
+VACUUM_MOST_BYTES = 200_000_000
+"""A larger database is not rewritten while it is served: that holds off every writer, at some 100 MB a second."""
 
 
 async def serve(
@@ -63,11 +72,19 @@ async def serve(
         from signoff.app.http import bind
 
         with closing(bind(config)) as listening:
-            async with open_desk(config) as desk:
-                link = await issue_set_up_link(desk)
-                if link is not None:
-                    on_set_up(link)
+            async with open_desk(config) as desk, anyio.create_task_group() as tasks:
+                tasks.start_soon(stand_watch, desk, config)
+                await _offer_set_up(desk, on_set_up)
                 await host(desk, config, listening=listening, terminal=terminal, ready=ready, stop=stop)
+                tasks.cancel_scope.cancel()
+
+
+async def _offer_set_up(desk: Desk, on_set_up: Callable[[str], object]) -> None:
+    """Hand on the link that sets the home up, where there is one; a home that cannot be written is served without."""
+    with suppress(StoreUnavailable):
+        link = await issue_set_up_link(desk)
+        if link is not None:
+            on_set_up(link)
 
 
 async def host(
@@ -84,18 +101,17 @@ async def host(
     from signoff.alerts.channels import Channels
     from signoff.alerts.sign_in_links import run_sign_in_links
     from signoff.alerts.worker import run_alerts
+    from signoff.app.anchors import ask_places, run_anchors
     from signoff.app.http import build_doors, serve_http
 
     channels = Channels(terminal, time_limit_s=config.settings.alerts.time_limit_s)
     owner = f"host {os.getpid()}"
     async with anyio.create_task_group() as workers:
         workers.start_soon(partial(run_sign_in_links, desk, channels, owner=owner))
-        workers.start_soon(_repeat, "Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk))
-        workers.start_soon(
-            _repeat, "Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)
-        )
-        told: list[str] = []
-        workers.start_soon(_repeat, "Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told))
+        for what, every_s, work in _chores(desk, config):
+            workers.start_soon(_repeat, desk, what, every_s, work)
+        if config.settings.anchors:
+            workers.start_soon(run_anchors, desk, config)
         await serve_http(
             build_doors(desk, config),
             config,
@@ -108,6 +124,52 @@ async def host(
         workers.cancel_scope.cancel()
     with anyio.CancelScope(shield=True), suppress(SignoffError, OSError):
         await publish(desk, config.home)
+        if config.settings.anchors:
+            await ask_places(desk, config)  # with what was signed last
+
+
+def _chores(desk: Desk, config: Config) -> list[tuple[str, float, Callable[[], Awaitable[object]]]]:
+    """Return what a host does again and again: its name, every how many seconds, and the work."""
+    told: list[str] = []
+    keep_for = config.settings.retention.keep_for()
+    chores: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
+        ("Deadlines", EXPIRE_EVERY_S, lambda: expire_due(desk)),
+        ("Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)),
+        ("Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told)),
+        ("Retention", RETAIN_EVERY_S, lambda: _retain(desk, config.home, keep_for)),
+    ]
+    return chores
+
+
+async def _retain(desk: Desk, home: Home, keep_for: Mapping[Kind, timedelta]) -> None:
+    """Erase what is due, and bring what was erased, by whomever, out of the database's files."""
+    if keep_for:
+        await erase_due(desk, keep_for)
+    size_bytes = (await anyio.Path(home.database).stat()).st_size
+    await scrub_when_small(desk, size_bytes=size_bytes, most_bytes=VACUUM_MOST_BYTES)
+
+
+async def stand_watch(desk: Desk, config: Config) -> None:
+    """Look again and again whether the log is the one that was signed; stop writing, and begin again, by that."""
+    if desk.store.read_only is not None:
+        log.error("READ-ONLY. %s", desk.store.read_only)
+    while True:
+        await anyio.sleep(LOOK_AT_ANCHORS_EVERY_S)
+        try:
+            why = await why_read_only(config, desk)
+        except SignoffError as error:
+            log.warning("Anchors: %s", error.message)
+            continue
+        except Exception:
+            log.exception("Anchors: internal error.")
+            continue
+        if why is not None and desk.store.read_only is None:
+            log.error("READ-ONLY. %s", why)
+        if why is None and desk.store.read_only is not None:
+            log.warning(
+                "The log was recovered, or the newest database put back: signoff decides and stores again."
+            )
+        desk.store.read_only = why
 
 
 async def publish(desk: Desk, home: Home) -> str | None:
@@ -120,7 +182,7 @@ async def publish(desk: Desk, home: Home) -> str | None:
     note = await publish_checkpoint(desk)
     if note is not None:
         try:
-            await anyio.to_thread.run_sync(_write_anchor, home, note)
+            await anyio.to_thread.run_sync(_write_anchor, home, note, desk.signer.recovery())
         except OSError as error:
             raise StoreUnavailable(
                 f"The checkpoint cannot be kept in {home.anchor_file}: {error.strerror}."
@@ -128,11 +190,13 @@ async def publish(desk: Desk, home: Home) -> str | None:
     return note
 
 
-def _write_anchor(home: Home, note: str) -> None:
+def _write_anchor(home: Home, note: str, recovery: Allowed | None) -> None:
     """Put the newest checkpoint in place whole or not at all."""
     with suppress(FileNotFoundError):
+        held = _checkpoint(home.anchor_file.read_text(encoding="utf-8"))
+        given_up = recovery is not None and held in recovery.superseded
         # Another process may have signed a larger log meanwhile.
-        if _size(home.anchor_file.read_text(encoding="utf-8")) >= _size(note):
+        if held.size >= _checkpoint(note).size and not given_up:
             return
     part = home.anchor_file.with_name(f"checkpoint.{os.getpid()}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -143,8 +207,8 @@ def _write_anchor(home: Home, note: str) -> None:
     part.replace(home.anchor_file)
 
 
-def _size(note: str) -> int:
-    return parse_checkpoint(parse_note(note).text).size
+def _checkpoint(note: str) -> Checkpoint:
+    return parse_checkpoint(parse_note(note).text)
 
 
 async def _read_policy(desk: Desk, told: list[str]) -> None:
@@ -156,11 +220,12 @@ async def _read_policy(desk: Desk, told: list[str]) -> None:
     told[:] = [problem] if problem is not None else []
 
 
-async def _repeat(what: str, every_s: float, work: Callable[[], Awaitable[object]]) -> None:
-    """Do something again and again; what goes wrong is said and tried again."""
+async def _repeat(desk: Desk, what: str, every_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do something again and again; what goes wrong is said and tried again. While nothing may be written, rest."""
     while True:
         try:
-            await work()
+            if desk.store.read_only is None:
+                await work()
         except SignoffError as error:
             log.warning("%s: %s", what, error.message)
         except Exception:

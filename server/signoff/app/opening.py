@@ -9,16 +9,18 @@ from pathlib import Path
 
 import anyio
 
-from signoff.audit import merkle
-from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
-from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys, log_verifiers
+from signoff.app.standing import erase_again, why_read_only
+from signoff.audit.checkpoint import Checkpoint
+from signoff.audit.erasures import ErasureFile
+from signoff.audit.keys import LOG_KEY, CheckpointSigner, Keys, PublicKeys, create_keys
 from signoff.audit.operators import Operators
 from signoff.audit.report import Report
 from signoff.audit.verifier import PolicyRow
 from signoff.audit.verify import verify_log
-from signoff.config import Config, Home, check_policy_kept
+from signoff.config import Config, check_policy_kept
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.follow import MOST_COSIGNATURES, compare_footer
 from signoff.desk.people import add_person, list_people
 from signoff.desk.record import CheckSettings
 from signoff.desk.rotate import check_keys, settle_rotations
@@ -29,7 +31,7 @@ from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
-from signoff.store.sqlite import SqliteStore, open_snapshot, open_store
+from signoff.store.sqlite import SqliteStore, open_alone, open_snapshot, open_store
 from signoff.triggers.watch import PolicyFile
 
 
@@ -39,9 +41,12 @@ async def open_desk(
 ) -> AsyncGenerator[Desk]:
     """Open a home, making what is missing of it: keys, database, and the local user as its first person.
 
+    A database that is behind, or different from, a checkpoint that was signed before is opened read-only: its
+    `store.read_only` says why. What was erased and came back with a backup is erased before anything is served.
+
     Raises:
         PolicyInvalid: The policy file cannot be loaded, or was lost; nothing is decided without one.
-        Conflict: Keys and database do not belong together, or the database is an old copy.
+        Conflict: Keys and database do not belong together.
         StoreUnavailable: The database cannot be opened safely.
         KeyExposed: A private key is open to others.
     """
@@ -59,13 +64,18 @@ async def open_desk(
                 clock=clock,
                 new_id=make_id,
                 settings=_desk_settings(config),
+                erasures=ErasureFile(config.home.erasures_file),
             )
-            await _check_anchors(config.home, store, keys)
-            await settle_rotations(desk)
-            await check_keys(desk)
+            await _ask_places(config, desk)
+            store.read_only = await why_read_only(config, desk)
+            await erase_again(desk)
+            if store.read_only is None:
+                await settle_rotations(desk)
+                await check_keys(desk)
             async with desk.recorder.running():
-                await note_current_policy(desk)
-                await _add_first_person(desk)
+                if store.read_only is None:
+                    await note_current_policy(desk)
+                    await _add_first_person(desk)
                 yield desk
     except BaseExceptionGroup as group:
         raise only_error(group) from None
@@ -100,6 +110,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
         sign_in_by_alert=settings.sign_in_by_alert,
+        public_audit=settings.audit.public,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
     )
 
@@ -119,40 +130,13 @@ def local_user() -> str:
         return "operator"
 
 
-async def _check_anchors(home: Home, store: SqliteStore, keys: Keys) -> None:
-    """Refuse a database that is behind, or different from, a checkpoint that was signed before.
+async def _ask_places(config: Config, desk: Desk) -> None:
+    """Ask the places outside what they know of this log, so that `why_read_only` can say it."""
+    if not config.settings.anchors:
+        return
+    from signoff.app.anchors import ask_places  # brings an HTTP client, which most homes do without
 
-    Raises:
-        Conflict: It was restored from an old copy, or changed.
-    """
-    anchors = [_anchor(home.anchor_file, keys), CheckpointSigner(keys).last()]
-    async with store.reading() as reader:
-        size = (await reader.head()).size
-        for anchor in filter(None, anchors):
-            if anchor.size > size or await _root_at(reader, anchor.size) != anchor.root:
-                raise Conflict(
-                    f"The audit log in {home.database} is not the one that was signed: a checkpoint of"
-                    f" {anchor.size} events is known and the database, with {size}, does not contain it."
-                    " Was an old copy restored? Nothing is decided on it; see `signoff audit verify`."
-                )
-
-
-def _anchor(path: Path, keys: Keys) -> Checkpoint | None:
-    try:
-        return verify_note(path.read_text(encoding="utf-8"), log_verifiers(keys.directory))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, CheckpointInvalid) as error:
-        raise Conflict(
-            f"The checkpoint in {path} cannot be used: {error}. Restore it from a backup."
-        ) from None
-
-
-async def _root_at(reader: Reader, size: int) -> bytes:
-    """Return the root that the tree had when it was smaller."""
-    wanted = merkle.edge_nodes(size)
-    nodes = await reader.nodes(wanted)
-    return merkle.root([nodes[node] for node in wanted])
+    await ask_places(desk, config)
 
 
 def sqlite_settings(desk: Desk) -> dict[str, str]:
@@ -180,6 +164,23 @@ async def kept_policies(path: Path) -> list[PolicyRow]:
     return sorted(found, key=lambda one: one.loaded_at, reverse=True)
 
 
+async def cosigned_notes(path: Path) -> list[str]:
+    """Return the newest checkpoints that a database file keeps with cosignatures, as one note each.
+
+    Raises:
+        StoreUnavailable: The file cannot be read as a database of signoff.
+    """
+    async with open_snapshot(path) as reader:
+        found = await reader.newest_cosigned(MOST_COSIGNATURES)
+    return [row.note + "".join(lines) for row, lines in found]
+
+
+async def compare_footer_with(path: Path, text: str) -> Checkpoint | None:
+    """Hold an alert's footer against the log in a database file (`desk/follow.py: compare_footer`)."""
+    async with open_snapshot(path) as reader:
+        return await compare_footer(reader, text)
+
+
 async def verify_database(
     path: Path,
     keys: PublicKeys,
@@ -198,7 +199,7 @@ async def verify_database(
     Raises:
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
-    async with open_snapshot(path) as reader:
+    async with open_alone(path) as reader:
         return await verify_log(
             LogSource(reader), keys, on_progress=on_progress, anchors=anchors, operators=operators
         )

@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from signoff.domain.erasure import ERASED_TOOL
 from signoff.domain.people import ASSURANCES
 
 COMMITMENTS: Mapping[str, tuple[str, ...]] = {
@@ -34,6 +35,9 @@ COMMITMENTS: Mapping[str, tuple[str, ...]] = {
     "escalation.decided": ("decision",),
     "escalation.cancelled": ("reason",),
     "escalation.outcome": ("report",),
+    "hold.placed": ("reason", "subject"),
+    "hold.lifted": ("reason",),
+    "log.recovered": ("reason",),
 }
 """Which fields of an event's `data` commit to a payload; each payload is stored under the event's number and the
 field's name. A field may be absent."""
@@ -43,6 +47,9 @@ ERASED = "bundle.erased"
 
 LOADED = "policy.loaded"
 """The event that says which policy counts from then on, by `policy_digest`; its text is kept beside the log."""
+
+ERASED_TEXTS: Mapping[str, Any] = {"tool": ERASED_TOOL, "server": None, "summary": "", "masked": ()}
+"""What a case's row must say instead of the bundle's words once the bundle is erased."""
 
 MOVE_PREFIX = "escalation."
 NO_MOVES = frozenset({"escalation.claim_refused"})
@@ -160,6 +167,8 @@ class Folded:
     """By event number, what is stated of each decision, by the names of `DecisionRow`."""
     receipts: dict[int, str] = field(default_factory=dict)
     """The digest of each receipt by event number."""
+    commits: bool = False
+    """True: the opening event commits to a bundle, which says what the row repeats."""
     fields: dict[str, Any] = field(default_factory=dict)
     """By the names of `CaseRow`; a field that no event stated is absent and is not compared."""
 
@@ -208,6 +217,7 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
         at,
         approvals_needed=needed if type(needed) is int else 1,
         assurance_needed=sure if sure in ASSURANCES else None,
+        commits=isinstance(data.get("bundle"), str),
         fields=fields,
     )
     _issued(folded, data)

@@ -5,6 +5,7 @@
     (the event `key.rotated` is appended)
     log.old.key     a copy of the key before, which goes on signing checkpoints too until the overlap is over
     log.key         replaced by log.next.key
+    rotations       every rotation, one a line: a restored database may have forgotten the last ones
     log.rotated     log.rotation under its last name: the rotation is complete
 
 Receipts have the same files but no `receipt.old.key`: nothing is signed twice, and the private key is gone at once.
@@ -49,6 +50,8 @@ from signoff.audit.rotation import (
     read_rotation,
 )
 from signoff.domain.errors import Conflict
+
+ROTATIONS = "rotations"
 
 
 def begin_rotation(directory: Path, purpose: Purpose, *, at: str, until: str) -> Rotation:
@@ -102,7 +105,30 @@ def finish_rotation(directory: Path, purpose: Purpose) -> None:
             if purpose == "log":
                 write_key_file(directory / "log.old.key", read_key_file(current))
             (directory / f"{purpose}.next.key").replace(current)
+        _remember(directory / ROTATIONS, path)
         path.replace(directory / f"{purpose}.rotated")
+
+
+def finished_rotations(directory: Path) -> list[Rotation]:
+    """Return every rotation that was ever finished here, in their order.
+
+    Raises:
+        KeyInvalid: The file that remembers them is damaged.
+    """
+    path = directory / ROTATIONS
+    if not path.exists():
+        return []
+    try:
+        return [read_rotation(orjson.loads(line)) for line in path.read_bytes().splitlines()]
+    except (ValueError, RotationInvalid):
+        raise KeyInvalid(path, "not a list of rotations that both keys signed") from None
+
+
+def _remember(rotations: Path, made: Path) -> None:
+    """Add a rotation to those that are remembered, once, though a crash may come between; the lock is held."""
+    held, line = rotations.read_text("ascii") if rotations.exists() else "", made.read_text("ascii")
+    if line not in held:
+        write_key_file(rotations, held + line, mode=0o644)
 
 
 def _publish_next(directory: Path, purpose: Purpose) -> None:

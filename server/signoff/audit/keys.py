@@ -5,6 +5,7 @@
     log.pub       the log's verifier keys, one a line, for those who only verify
     receipt.pub   the receipts' public keys as a JWK set (RFC 7517)
     log.signed    the last checkpoint that log.key signed
+    log.recovered the last recovery that two people allowed, and the checkpoints that it gives up
     revoked       public keys that count no more, and the event number from which on
     lock          held while keys are made, rotated (`keyring.py`) and used, for several processes share one home
 
@@ -38,6 +39,7 @@ from signoff.audit.checkpoint import (
     sign,
     verify_note,
 )
+from signoff.audit.recovery import Allowed, allowed_text, parse_allowed
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
@@ -49,6 +51,7 @@ LAST_SIGNED = "log.signed"
 REVOKED = "revoked"
 LOG_OLD_KEY = "log.old.key"
 LOG_ROTATED = "log.rotated"
+RECOVERED = "log.recovered"
 LOCK = "lock"
 KEY_FILES = {"log": LOG_KEY, "receipt": RECEIPT_KEY}
 
@@ -220,7 +223,7 @@ def load_public(directory: Path) -> PublicKeys:
     """
     receipts = directory / RECEIPT_PUBLIC
     return PublicKeys(
-        log_verifiers(directory), _parse_jwks(_read(receipts), receipts), revoked_keys(directory)
+        log_verifiers(directory), parse_jwks(_read(receipts), receipts), revoked_keys(directory)
     )
 
 
@@ -276,7 +279,15 @@ def last_signed(directory: Path) -> str | None:
     return _read(path) if path.exists() else None
 
 
-def _parse_jwks(text: str, path: Path) -> Jwks:
+def parse_jwks(text: str, path: Path) -> Jwks:
+    """Read a JWK set of public Ed25519 keys.
+
+    Args:
+        path: What an error calls it.
+
+    Raises:
+        KeyInvalid: It is none.
+    """
     try:
         keys = orjson.loads(text)["keys"]
         made = [public_jwk(_from_base64url(key["x"])) for key in keys]
@@ -330,7 +341,8 @@ class CheckpointSigner:
         checkpoint = Checkpoint(self._origin, size, root)
         with locked(self._directory):
             last = self.last()
-            if last is not None and (size < last.size or (size == last.size and root != last.root)):
+            contradicts = last is not None and (size < last.size or (size == last.size and root != last.root))
+            if last is not None and contradicts and not self._begins_anew(size, last):
                 raise CheckpointRefused(checkpoint, last)
             note = sign(checkpoint, read_signer(self._directory / LOG_KEY), *self._before(at))
             if checkpoint != last:
@@ -346,6 +358,42 @@ class CheckpointSigner:
             old.unlink()
             return []
         return [read_signer(old)]
+
+    def recovery(self) -> Allowed | None:
+        """Return the last recovery that two people allowed, None if there was none.
+
+        Raises:
+            KeyInvalid: The file that remembers it is damaged.
+        """
+        path = self._directory / RECOVERED
+        if not path.exists():
+            return None
+        try:
+            return parse_allowed(_read(path), log_verifiers(self._directory))
+        except ValueError as error:
+            raise KeyInvalid(path, str(error)) from None
+
+    def allow(self, seq: int, leaf: bytes, superseded: list[str]) -> None:
+        """Remember that event `seq` may open a new epoch; call it before that event is committed.
+
+        Nothing comes of it unless exactly this event gets into the log.
+
+        Args:
+            superseded: The signed notes that the new history need not contain.
+
+        Raises:
+            ValueError: A note that this log's key did not sign.
+            OSError: It could not be written.
+        """
+        text = allowed_text(seq, leaf, superseded)
+        parse_allowed(text, log_verifiers(self._directory))
+        with locked(self._directory):
+            write_key_file(self._directory / RECOVERED, text)
+
+    def _begins_anew(self, size: int, last: Checkpoint) -> bool:
+        """Say whether a tree goes on from the recorded recovery that gave up what was signed last."""
+        allowed = self.recovery()
+        return allowed is not None and last in allowed.superseded and size > allowed.seq
 
 
 @contextmanager
@@ -387,7 +435,7 @@ def publish_keys(directory: Path, keys: Keys) -> None:
     lines = _read(log).split("\n")[:-1] if log.exists() else []
     if keys.log.verifier.text not in lines:
         write_key_file(log, "\n".join([*lines, keys.log.verifier.text, ""]), mode=0o644)
-    held = _parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
+    held = parse_jwks(_read(receipts), receipts)["keys"] if receipts.exists() else []
     if keys.receipt.jwk not in held:
         write_key_file(
             receipts, orjson.dumps({"keys": [*held, keys.receipt.jwk]}).decode("ascii") + "\n", mode=0o644

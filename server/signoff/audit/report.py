@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from signoff.audit.checkpoint import Checkpoint
+from signoff.audit.recovery import Recovery
 
 PROBLEMS_KEPT = 20
 """How many problems a report names; it counts all of them."""
@@ -49,6 +50,8 @@ class Report:
     """Decisions that a person signed with a passkey, and that verify."""
     operators_pinned: bool = False
     """True: by keys that the verifier brought; False: by keys that the server enrolled, which vouches for them."""
+    recoveries: tuple[Recovery, ...] = ()
+    """The recoveries that the log names, in order: each gave up a signed history, and what is lost of it."""
 
     @property
     def size(self) -> int:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -28,12 +29,8 @@ from signoff.audit.checkpoint import (
     verify_note,
 )
 from signoff.audit.keys import Jwks, PublicKeys, public_jwk
-from signoff.audit.receipt import key_set
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from joserfc.jwk import KeySet
 
 ROTATED = "key.rotated"
 REVOKED = "key.revoked"
@@ -181,7 +178,7 @@ class TrustedKeys:
         self._until: dict[str, str] = {}
         self._revoked = dict(given.revoked)
         self._receipts: Jwks | None = given.receipts
-        self._receipt_set = None if given.receipts is None else key_set(given.receipts)
+        self._receipt_text = orjson.dumps(given.receipts)
 
     def follow(self, data: Mapping[str, Any], *, log: str) -> str | None:
         """Take a rotation from its event; returns what is wrong with it."""
@@ -208,7 +205,7 @@ class TrustedKeys:
         if made.new not in held:
             new = public_jwk(public_bytes("receipt", made.new, log=made.log))
             self._receipts = {"keys": [*self._receipts["keys"], new]}
-            self._receipt_set = key_set(self._receipts)
+            self._receipt_text = orjson.dumps(self._receipts)
         return None
 
     def revoke(self, data: Mapping[str, Any], *, log: str) -> str | None:
@@ -228,12 +225,12 @@ class TrustedKeys:
         self._revoked[made.key] = made.from_seq
         return None
 
-    def receipts_at(self, seq: int) -> KeySet | None:
-        """Return the keys that may have signed the receipt of an event; None where receipts are not checked."""
+    def receipts_at(self, seq: int) -> bytes:
+        """Return the keys that may have signed the receipt of an event, as JSON; null where receipts are not checked."""
         revoked = {key for key, since in self._revoked.items() if seq >= since}
         if self._receipts is None or not revoked:
-            return self._receipt_set
-        return key_set({"keys": [key for key in self._receipts["keys"] if key["x"] not in revoked]})
+            return self._receipt_text
+        return orjson.dumps({"keys": [key for key in self._receipts["keys"] if key["x"] not in revoked]})
 
     def checkpoint(self, note: str, *, at: str) -> Checkpoint:
         """Return the checkpoint of a note that a key signed which counts at the time of the log's last event.
@@ -251,6 +248,18 @@ class TrustedKeys:
             return verify_note(note, sure)
         except CheckpointInvalid as error:
             raise CheckpointUncounted(str(error), field="checkpoint") from None
+
+    def ever(self, note: str) -> Checkpoint:
+        """Return the checkpoint of a note that a key signed which counted at any time, and was not revoked for it.
+
+        Raises:
+            CheckpointInvalid: None did.
+        """
+        checkpoint = verify_note(note, self._log.values())
+        return verify_note(
+            note,
+            [key for text, key in self._log.items() if checkpoint.size <= self._revoked.get(text, MAX_SIZE)],
+        )
 
 
 def text_before(until: str | None, at: str) -> bool:

@@ -9,7 +9,7 @@
     people       each decision that needs a passkey against the signature that it carries (`operators.py`)
 
 Only what is not settled yet is held: a case until its events have reached the version that its row has, and a
-payload that is absent until an event says that it was erased.
+payload that is absent, with its case's row, until an event says that it was erased.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -26,9 +26,11 @@ import orjson
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
+from signoff.audit.event_form import parse_event
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED,
+    ERASED_TEXTS,
     LOADED,
     MOVE_PREFIX,
     NO_MOVES,
@@ -41,19 +43,21 @@ from signoff.audit.fold import (
     short,
     shown,
 )
+from signoff.audit.holds import Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HumanSignatures, Operators
-from signoff.audit.receipt import ReceiptInvalid, read, unverified_fields
+from signoff.audit.receipt_checks import ReceiptChecks
+from signoff.audit.recovery import MARK, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
-from signoff.domain.canonical import MAX_INT, canonical, check_value
 from signoff.domain.canonical import sha256 as digest_of
-from signoff.domain.errors import InvalidRequest
-from signoff.domain.event import MAX_EVENT_BYTES, NO_EVENT, VERSION, commitment
+from signoff.domain.event import NO_EVENT, VERSION, commitment
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
-_FIELDS = _REQUIRED | {"escalation"}
+MISMATCHES_KEPT = (
+    1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
+)
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class PayloadRow(NamedTuple):
@@ -103,6 +107,10 @@ class PolicyRow(NamedTuple):
     loaded_at: str
 
 
+_Place = tuple[int, int, str]
+"""Where a problem with a receipt belongs: after those of events or among them, the event, the case."""
+
+
 @dataclass(slots=True)
 class _Case:
     folded: Folded
@@ -118,6 +126,7 @@ class Verifier:
 
     def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
         self._trusted = TrustedKeys(keys)
+        self._receipts: ReceiptChecks[_Place] = ReceiptChecks()
         self._origin = keys.log[0].name
         self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
@@ -126,7 +135,7 @@ class Verifier:
         self._at = ""
         self._leaves = 0
         self._edge: list[bytes] = []
-        self._stated: IndexRow | None = None
+        self._stated: tuple[int, str, str, Any, bytes] | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
         self.grown: list[merkle.Node] = []
@@ -135,12 +144,14 @@ class Verifier:
         self._loaded: dict[str, tuple[int, str]] = {}
         self._heads: list[tuple[int, str, str]] = []
         self._signed: Checkpoint | None = None
-        self._mismatch: tuple[int, int] | None = None
-        self._mismatches = 0
+        self._mismatched: list[tuple[int, int, bytes]] = []
         self._due: dict[str, tuple[int, str]] = {}
         self._cases: dict[str, _Case] = {}
         self._rows: dict[str, CaseRow] = {}
         self._bundles: dict[int, Folded] = {}
+        self._unseen: dict[int, CaseRow] = {}
+        self._holds = Holds()
+        self._recoveries = Recoveries(self._origin)
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
         self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
 
@@ -159,23 +170,29 @@ class Verifier:
         if seq != self._next:
             self._out_of_place(seq)
         leaf = sha256(b"\x00" + raw).digest()
+        before = merkle.root(self._edge) if MARK in raw else b""
         self._grow(leaf)
         self._next = seq + 1
         self._counts["events"] += 1
-        record = _parse(raw)
+        record = parse_event(raw)
         if record is None:
             self._fault(seq, "is not one canonical JSON object with the fields of an event")
         else:
             self._check_record(seq, record)
             self._follow(seq, record)
-            self._stated = IndexRow(seq, record["type"], record["at"], record.get("escalation"), leaf)
+            wrong = self._recoveries.follow(
+                seq, record["type"], record["data"], root=before, sound=not self._faults
+            )
+            if wrong is not None:
+                self._add(Problem(seq, None, wrong))
+            self._stated = (seq, record["type"], record["at"], record.get("escalation"), leaf)
         self._last, self._prev = leaf, "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
             self._compare_heads()
 
     def index(self, row: IndexRow) -> None:
         """Check what the event that was just fed is filed under."""
-        if self._stated is not None and self._stated.seq == row.seq and self._stated != row:
+        if self._stated is not None and self._stated[0] == row.seq and self._stated != row:
             self._fault(row.seq, "is filed under another type, time, case or hash than its bytes have")
 
     def _out_of_place(self, seq: int) -> None:
@@ -208,7 +225,7 @@ class Verifier:
         elif self._suspect is not None:
             self._settle_suspect()
         at = record["at"]
-        if not _TIME.fullmatch(at):
+        if not TIME.fullmatch(at):
             self._fault(seq, "has a time in another form")
         elif at < self._at:
             self._fault(seq, "is older than the event before it")
@@ -250,6 +267,9 @@ class Verifier:
             self._erase(seq, data.get("parts"))
         if kind == LOADED:
             self._loaded.setdefault(str(data.get("policy_digest")), (seq, record["at"]))
+        held = self._holds.follow(kind, data, record.get("escalation"))
+        if held is not None:
+            self._add(Problem(seq, record["escalation"], held))
         if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
             return
         case_id = record.get("escalation")
@@ -268,12 +288,27 @@ class Verifier:
 
     def _erase(self, seq: int, parts: Any) -> None:
         for part in parts if isinstance(parts, list) else ():
-            if not isinstance(part, str) or self._due.pop(part, None) is None:
+            place = self._due.pop(part, None) if isinstance(part, str) else None
+            if place is None:
                 self._add(
                     Problem(seq, None, "says that a payload was erased which is still stored, or never was")
                 )
-            else:
-                self._counts["erased"] += 1
+                continue
+            self._counts["erased"] += 1
+            if place[1] == "bundle":
+                self._words(place[0], ERASED_TEXTS)
+
+    def _words(self, seq: int, words: Mapping[str, Any]) -> None:
+        """Take what the row of the case that event `seq` opened must say in the columns that repeat its bundle."""
+        case = self._bundles.pop(seq, None)
+        if case is not None:
+            case.fields.update(words)
+        row = self._unseen.pop(seq, None)
+        if row is None:
+            return
+        for name, said in words.items():
+            if said != getattr(row, name):
+                self._add(Problem(seq, row.escalation_id, _differs(name, getattr(row, name), said)))
 
     def _open(self, seq: int, case_id: str, record: dict[str, Any]) -> None:
         if case_id in self._cases:
@@ -326,9 +361,10 @@ class Verifier:
         self._compare(case.folded, row)
 
     def _compare(self, folded: Folded, row: CaseRow) -> None:
+        if folded.commits and "tool" not in folded.fields:
+            self._unseen[folded.opened_seq] = row
         for name, said, held in differences(folded, row):
-            what = f"the stored case says {name} {short(held)}, its events say {short(said)}"
-            self._add(Problem(folded.source_of(name), row.escalation_id, what))
+            self._add(Problem(folded.source_of(name), row.escalation_id, _differs(name, held, said)))
         for seq, what in decision_problems(folded, row):
             self._add(Problem(seq, row.escalation_id, what))
         self._compare_receipts(folded, row)
@@ -347,29 +383,14 @@ class Verifier:
                 self._check_receipt(one.token, folded, row)
 
     def _check_receipt(self, token: str, folded: Folded, row: CaseRow) -> None:
-        seq, fields = folded.decided_seq, folded.fields
-        decision = {
-            # What the policy decides is stated by the opening event, which has no assurance.
-            **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
-            "iss": self._origin,
-            "sub": row.escalation_id,
-            "aud": fields["agent_id"],
-            "outcome": fields["status"],
-            "action_digest": fields.get("final_digest"),
-            "proposed_digest": fields.get("action_digest"),
-            "policy_digest": fields.get("policy_digest"),
-            "audit_seq": seq,
-        }
-        stated = unverified_fields(token)
-        if not decision.items() <= stated.items():
-            self._add(Problem(seq, row.escalation_id, "its receipt states another decision"))
-        receipt_keys = self._trusted.receipts_at(seq)
-        if receipt_keys is None:
-            return
-        try:
-            read(token, receipt_keys)
-        except ReceiptInvalid as error:
-            self._add(Problem(seq, row.escalation_id, f"its receipt does not verify: {error}"))
+        seq = folded.decided_seq
+        stated = stated_decision(folded, row.escalation_id, log=self._origin)
+        place = (self._rank(), seq, row.escalation_id)
+        self._tell(self._receipts.add(token, stated, place, jwks=self._trusted.receipts_at(seq)))
+
+    def _tell(self, wrong: list[tuple[_Place, str]]) -> None:
+        for (rank, seq, case_id), what in wrong:
+            self._keep((rank, seq), Problem(seq, case_id, what))
 
     def payload(self, row: PayloadRow) -> None:
         """Check a stored payload against the event that commits to it."""
@@ -378,12 +399,13 @@ class Verifier:
         if self._due.get(made) == place:
             del self._due[made]
             self._counts["payloads"] += 1
-            if row.field == "bundle" and (case := self._bundles.pop(row.seq, None)) is not None:
-                case.fields.update(shown(_json(row.data)))
+            if row.field == "bundle":
+                self._words(row.seq, shown(_json(row.data)))
             return
         for name, due in self._due.items():
             if due == place:
                 del self._due[name]
+                self._unseen.pop(row.seq, None)
                 self._add(
                     Problem(row.seq, None, f"the stored {row.field} is not the one that the event commits to")
                 )
@@ -405,7 +427,7 @@ class Verifier:
         size = self._take_checkpoint(row.note, at=row.at)
         if size not in (0, row.size):
             self._add(Problem(None, None, f"the checkpoint of size {size} is stored as of size {row.size}"))
-        if not _TIME.fullmatch(row.at):
+        if not TIME.fullmatch(row.at):
             self._add(Problem(None, None, f"the checkpoint of size {row.size} has a time in another form"))
         return size
 
@@ -435,10 +457,16 @@ class Verifier:
             self._add(Problem(None, None, f"the checkpoint of size {size} does not verify: {error}"))
             return None
 
+    def _is_superseded(self, size: int, note: str) -> bool:
+        """Say whether a recovery so far has given up a checkpoint: no key of the new history need count for it."""
+        return self._recoveries.supersedes(size, parse_checkpoint(parse_note(note).text).root)
+
     def _compare_heads(self) -> None:
         root = merkle.root(self._edge)
         while self._heads and self._heads[0][0] <= self._next:
             size, note, at = heapq.heappop(self._heads)
+            if self._is_superseded(size, note):
+                continue
             stated = self._signed_root(size, note)
             if stated is None:
                 continue
@@ -448,9 +476,8 @@ class Verifier:
                 self._counts["checkpoints"] += 1
                 self._signed = Checkpoint(self._origin, size, stated)
                 continue
-            self._mismatches += 1
-            if self._mismatch is None:
-                self._mismatch = (self._signed.size if self._signed else 0, size)
+            if len(self._mismatched) < MISMATCHES_KEPT:
+                self._mismatched.append((self._signed.size if self._signed else 0, size, stated))
 
     def node(self, made: merkle.Node, held: tuple[int, bytes] | None) -> bool:
         """Compare a node that the event just fed completes with the one that is stored, index and hash.
@@ -515,6 +542,7 @@ class Verifier:
                 self._compare(case.folded, case.row)
         for case_id in self._rows:
             self._add(Problem(None, case_id, "a case is stored that no event opened"))
+        self._tell(self._receipts.finish())
         counts = self._counts
         return Report(
             events=counts["events"],
@@ -524,6 +552,7 @@ class Verifier:
             cases=counts["cases"],
             root=merkle.root(self._edge),
             newest=self._signed,
+            recoveries=tuple(self._recoveries.found),
             problems=tuple(problem for _, _, problem in self._problems),
             problem_count=counts["problems"],
             human_signatures=self._humans.valid,
@@ -531,23 +560,32 @@ class Verifier:
         )
 
     def _judge_heads(self) -> None:
-        """Say what the checkpoints that do not match mean."""
-        beyond = [size for size, note, _ in self._heads if self._signed_root(size, note) is not None]
-        if beyond:
-            size = max(beyond)
+        """Say what the checkpoints that do not match mean; those that a recovery names are given up, not broken."""
+        for seq, wrong in self._recoveries.judge(self._trusted.ever):
+            self._add(Problem(seq, None, wrong))
+        missing = [
+            size
+            for size, note, _ in self._heads
+            if not self._is_superseded(size, note) and self._signed_root(size, note) is not None
+        ]
+        if missing:
+            size = max(missing)
             what = "is missing" if size == self._next + 1 else f"and all up to {size - 1} are missing"
-            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed")
-        if self._mismatch is None:
+            hint = self._recoveries.hint(size)
+            self._fault(self._next, f"{what}: a checkpoint of size {size} was signed{hint}")
+        mismatched = [one for one in self._mismatched if not self._recoveries.supersedes(*one[1:])]
+        if not mismatched:
             return
-        good, size = self._mismatch
+        good, size, _ = mismatched[0]
         if any(good <= fault < size for fault in self._faults):
-            self._add(
-                Problem(None, None, f"{self._mismatches} checkpoints, from size {size} on, do not match")
-            )
+            count = f"{len(mismatched)}{'' if len(mismatched) < MISMATCHES_KEPT else ' or more'}"
+            self._add(Problem(None, None, f"{count} checkpoints, from size {size} on, do not match"))
             return
         which = f"events {good} to {size - 1} are" if size - good > 1 else "it is"
+        hint = self._recoveries.hint(size)
         self._fault(
-            good, f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten"
+            good,
+            f"{which} not what the checkpoint of size {size} was signed over: the log was rewritten{hint}",
         )
 
     def _fault(self, seq: int, what: str) -> None:
@@ -559,7 +597,10 @@ class Verifier:
     def _add(self, problem: Problem) -> None:
         """Record anything else that is wrong; once events are missing or changed it may only follow from that."""
         seq = problem.seq
-        self._keep((2, 0) if seq is None else (1 if self._faults else 0, seq), problem)
+        self._keep((2, 0) if seq is None else (self._rank(), seq), problem)
+
+    def _rank(self) -> int:
+        return 1 if self._faults else 0
 
     def _keep(self, place: tuple[int, int], problem: Problem) -> None:
         self._counts["problems"] += 1
@@ -567,18 +608,21 @@ class Verifier:
         del self._problems[PROBLEMS_KEPT:]
 
 
-def _parse(raw: bytes) -> dict[str, Any] | None:
-    """Return an event's fields, None unless the bytes are canonical and the fields of the right kinds."""
-    try:
-        record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    if type(record) is not dict or len(raw) > MAX_EVENT_BYTES or not _is_canonical(record, raw):
-        return None
-    if record.keys() != _FIELDS and record.keys() != _REQUIRED:
-        return None
-    kinds = (type(record["type"]), type(record["at"]), type(record["data"]), type(record["actor"]))
-    return record if kinds == (str, str, dict, dict) else None
+def stated_decision(case: Folded, escalation_id: str, *, log: str) -> dict[str, Any]:
+    """Return what the receipt of a case must state, by its events."""
+    fields = case.fields
+    return {
+        # What the policy decides is stated by the opening event, which has no assurance.
+        **({"assurance": fields["assurance"]} if "assurance" in fields else {}),
+        "iss": log,
+        "sub": escalation_id,
+        "aud": fields["agent_id"],
+        "outcome": fields["status"],
+        "action_digest": fields.get("final_digest"),
+        "proposed_digest": fields.get("action_digest"),
+        "policy_digest": fields.get("policy_digest"),
+        "audit_seq": case.decided_seq,
+    }
 
 
 def _json(data: bytes) -> Any:
@@ -588,26 +632,5 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
-    # In ASCII without fractions and huge numbers, orjson's sorted output is the RFC 8785 form (`domain/canonical.py`).
-    if raw.isascii() and _is_plain(record.values()):
-        return orjson.dumps(record, option=orjson.OPT_SORT_KEYS) == raw
-    try:
-        check_value(record, field="event")
-    except InvalidRequest:
-        return False
-    return canonical(record) == raw
-
-
-def _is_plain(values: Iterable[Any]) -> bool:
-    """Say whether there are no numbers that could be written in two ways."""
-    for value in values:
-        kind = type(value)
-        if kind is str or value is None or kind is bool:
-            continue
-        if kind is int:
-            if not -MAX_INT <= value <= MAX_INT:
-                return False
-        elif kind is float or not _is_plain(value.values() if kind is dict else value):
-            return False
-    return True
+def _differs(name: str, held: Any, said: Any) -> str:
+    return f"the stored case says {name} {short(held)}, its events say {short(said)}"

@@ -89,21 +89,20 @@ async def verify_log(
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
     cases, index = _Rows(source.cases()), _Rows(source.index())
     async for batch in source.events():
-        while batch and covered <= batch[-1][0] and (signed := await checkpoints.next()) is not None:
+        last = batch[-1][0] if batch else -1
+        while covered <= last and (signed := await checkpoints.next()) is not None:
             covered = verifier.checkpoint(signed)
-        for seq, raw in batch:
-            verifier.event(seq, raw)
-            if tree is not None and verifier.grown and not await tree.agrees(verifier):
-                tree = None
-            while (filed := await index.peek()) is not None and filed.seq <= seq:
-                index.drop()
-                verifier.index(filed)
-        while (payload := await payloads.peek()) is not None and payload.seq < verifier.size:
-            payloads.drop()
-            verifier.payload(payload)
-        while fed < verifier.opened and (row := await cases.next()) is not None:
-            verifier.case(row)
-            fed += 1
+        filed: list[IndexRow] = []
+        while some_filed := await index.up_to(lambda row, last=last: row.seq <= last):  # type: ignore[misc]
+            filed += some_filed
+        tree = await _feed(verifier, batch, filed, tree)
+        while some_payloads := await payloads.up_to(lambda row: row.seq < verifier.size):
+            for one in some_payloads:
+                verifier.payload(one)
+        while fed < verifier.opened and (some := await cases.some(verifier.opened - fed)):
+            for case in some:
+                verifier.case(case)
+            fed += len(some)
         on_progress(verifier.size, total)
     while (signed := await checkpoints.next()) is not None:
         verifier.checkpoint(signed)
@@ -117,6 +116,25 @@ async def verify_log(
     if head is not None:
         verifier.head(head)
     return verifier.finish()
+
+
+async def _feed(
+    verifier: Verifier, batch: Sequence[tuple[int, bytes]], filed: Sequence[IndexRow], tree: _Tree | None
+) -> _Tree | None:
+    """Feed a batch of events, each followed by what it is filed under and the nodes that it completes.
+
+    Returns:
+        The stored tree, None once it is another than the events make.
+    """
+    at, end = 0, len(filed)
+    for seq, raw in batch:
+        verifier.event(seq, raw)
+        if tree is not None and verifier.grown and not await tree.agrees(verifier):
+            tree = None
+        while at < end and filed[at].seq <= seq:
+            verifier.index(filed[at])
+            at += 1
+    return tree
 
 
 Row = TypeVar("Row")
@@ -138,9 +156,20 @@ class _Rows(Generic[Row]):
             self._held.extend(batch)
         return self._held[0]
 
-    def drop(self) -> None:
-        """Take the row that `peek` showed."""
-        self._held.popleft()
+    async def up_to(self, wanted: Callable[[Row], bool]) -> list[Row]:
+        """Return and take rows before the first that is not wanted, those of one batch at most."""
+        taken: list[Row] = []
+        if await self.peek() is not None:
+            held = self._held
+            while held and wanted(held[0]):
+                taken.append(held.popleft())
+        return taken
+
+    async def some(self, most: int) -> list[Row]:
+        """Return and take up to so many rows, those of one batch at most; none after the last."""
+        if await self.peek() is None:
+            return []
+        return [self._held.popleft() for _ in range(min(most, len(self._held)))]
 
     async def next(self) -> Row | None:
         """Return and take the next row, None after the last."""

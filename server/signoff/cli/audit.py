@@ -1,31 +1,35 @@
-"""The audit log: verify it, and print its newest checkpoint."""
+"""The audit log: verify it, print its newest checkpoint, and hand out what it says."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from signoff.cli.commands import Commands, Failure, examples, run, with_home
+from signoff.cli.checkpoint import checkpoint
+from signoff.cli.commands import BadInput, Commands, Failure, examples, run, with_home
+from signoff.cli.evidence import export, prove, verify_bundle
+from signoff.cli.progress import progress
+from signoff.cli.witnessed import print_witnessed, witness_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from signoff.audit.keys import PublicKeys
     from signoff.audit.operators import Operators
     from signoff.audit.report import Report
-    from signoff.config import Config, Home
+    from signoff.config import Home
 
-audit = Commands("audit", help="The proof: verify the log, print its checkpoint.")
+audit = Commands(
+    "audit",
+    help="The proof: verify the log, print its checkpoint, export evidence, recover it.",
+    found_in={"recover": "signoff.cli.recover"},
+)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @audit.command("verify")
 @click.option("--db", type=_FILE, help="Verify this database instead of the home's.")
+@click.option("--bundle", type=_FILE, help="Verify an evidence file instead, made by `signoff audit export`.")
 @click.option(
     "--checkpoint", "checkpoints", multiple=True, type=_FILE,
     help="A signed checkpoint kept elsewhere; only such a one shows a restored old copy. May be repeated.",
@@ -35,16 +39,30 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--operators", type=_FILE,
     help="The passkeys of people, kept elsewhere (`signoff people pin`): only they show an invented approval.",
 )  # fmt: skip
+@click.option(
+    "--witness", "witnesses", multiple=True, metavar="VKEY",
+    help="The public key of a witness: say up to where it cosigned this log. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--quorum",
+    type=click.IntRange(min=1),
+    help="How many of the witnesses must have cosigned. Default: all of them.",
+)
 @with_home
 @examples(
     "signoff audit verify",
     "signoff audit verify --db backup/signoff.db --checkpoint anchor.txt --key log.pub",
+    "signoff audit verify --bundle case.zip --key log.pub",
+    "signoff audit verify --witness witness.example.com/w1+5a8c…+BF…",
 )
 def verify(
     db: Path | None,
+    bundle: Path | None,
     checkpoints: tuple[Path, ...],
     key: Path | None,
     operators: Path | None,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
     home: Path | None,
 ) -> None:
     """Verify the whole log: chain, tree, checkpoints, and every stored payload, case, decision, receipt and policy.
@@ -55,12 +73,34 @@ def verify(
     from signoff.config import find_home
 
     found = find_home(home)
+    if bundle is not None:
+        if db is not None:
+            raise BadInput("--db and --bundle are two things to verify; name one of them.")
+        if witnesses or quorum is not None:
+            raise BadInput("An evidence file holds no cosignatures; --witness is for a database.")
+        verify_bundle(
+            bundle,
+            checkpoints,
+            keys=public_keys(found, key) if key or found.keys.exists() else None,
+            operators=read_pins(operators),
+        )
+        return
     path = db or found.database
+    cosigners = witness_keys(witnesses, quorum)
     anchors = _anchors(found, checkpoints, whole=db is None)
-    report = run(_verify, path, _public_keys(found, key), anchors, read_pins(operators))
+    if cosigners:
+        anchors += run(_cosigned, path)
+    report = run(_verify, path, public_keys(found, key), anchors, read_pins(operators))
     _print_report(report, path)
     if not report.ok:
         raise Failure(_verdict(report))
+    print_witnessed(anchors, cosigners, quorum)
+
+
+async def _cosigned(path: Path) -> list[str]:
+    from signoff.app import cosigned_notes
+
+    return await cosigned_notes(path)
 
 
 def read_pins(path: Path | None) -> Operators | None:
@@ -79,7 +119,8 @@ async def _verify(path: Path, keys: PublicKeys, anchors: list[str], operators: O
         )
 
 
-def _public_keys(home: Home, key: Path | None) -> PublicKeys:
+def public_keys(home: Home, key: Path | None) -> PublicKeys:
+    """Return the keys to verify with: the home's, or the log's key in a file."""
     from signoff.audit.checkpoint import CheckpointInvalid, parse_verifier_key
     from signoff.audit.keys import KeyInvalid, PublicKeys, load_public
 
@@ -101,8 +142,9 @@ def _anchors(home: Home, checkpoints: tuple[Path, ...], *, whole: bool) -> list[
     from signoff.audit.keys import last_signed
 
     files = [*checkpoints]
-    if whole and home.anchor_file.exists():
-        files.append(home.anchor_file)
+    if whole:
+        kept = (home.anchor_file, *sorted(home.anchor_file.parent.glob("*.checkpoint")))
+        files += [file for file in kept if file.exists()]
     notes = [file.read_text(encoding="utf-8", errors="replace") for file in files]
     signed = last_signed(home.keys) if whole else None
     return [*notes, signed] if signed is not None else notes
@@ -125,6 +167,11 @@ def _print_report(report: Report, path: Path) -> None:
         vouched = "pinned keys" if report.operators_pinned else "keys that the server vouches for"
         click.echo(f"  passkeys     {report.human_signatures} decisions signed by people, with {vouched}")
     click.echo(f"  root         {base64.b64encode(report.root).decode()}")
+    for one in report.recoveries:
+        click.echo(
+            f"  recovered    at event {one.seq}, epoch {one.epoch}: a checkpoint of {one.old.size} events was given up"
+            f" by {' and '.join(one_line(who) for who in one.people)}; {one.lost} {'event is' if one.lost == 1 else 'events are'} lost"
+        )
     if report.newest is not None and report.newest.size < report.events:
         click.echo(f"  unsigned     {report.events - report.newest.size} events after the newest checkpoint")
     if report.ok:
@@ -143,39 +190,8 @@ def _verdict(report: Report) -> str:
     return "The log does not hold: what is stored beside it disagrees."
 
 
-@audit.command("checkpoint")
-@with_home
-@examples("signoff audit checkpoint", "signoff audit checkpoint > /mnt/elsewhere/checkpoint.txt")
-def checkpoint(home: Path | None) -> None:
-    """Sign the log as it stands and print the checkpoint. Keep it elsewhere: it proves what was there."""
-    from signoff.config import find_home, load_config
-
-    click.echo(run(_checkpoint, load_config(find_home(home))), nl=False)
+audit.add_command(checkpoint)
 
 
-async def _checkpoint(config: Config) -> str:
-    from signoff.app import open_desk, publish
-
-    async with open_desk(config) as desk:
-        return await publish(desk, config.home) or ""
-
-
-@contextmanager
-def progress(label: str) -> Generator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr where that is a terminal, and nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    bar: Any = None
-
-    def update(done: int, total: int) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = click.progressbar(length=total, label=label, file=sys.stderr)
-        bar.update(done - bar.pos)
-
-    try:
-        yield update
-    finally:
-        if bar is not None:
-            bar.render_finish()
+audit.add_command(export)
+audit.add_command(prove)

@@ -51,7 +51,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which somebody new needs them."""
-        return [*self._found_in, *self.commands]
+        return [*self.commands, *self._found_in]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from signoff.cli.commands import BadInput, examples, run, with_home
+from signoff.cli.commands import BadInput, Failure, examples, run, with_home
 
 if TYPE_CHECKING:
-    from signoff.audit.keys import Jwks
+    from signoff.audit.checkpoint import Checkpoint
+    from signoff.audit.keys import Jwks, PublicKeys
     from signoff.audit.receipt import Receipt
     from signoff.config import Config, Home
     from signoff.datasets.manifest import Manifest
@@ -60,7 +61,7 @@ def export(format_: str, out: Path, since: datetime | None, home: Path | None) -
 
 async def _export(config: Config, format_: str, out: Path, since: datetime | None) -> Manifest:
     from signoff.app import open_desk
-    from signoff.cli.audit import progress
+    from signoff.cli.progress import progress
     from signoff.datasets.export import export
 
     async with open_desk(config) as desk:
@@ -82,20 +83,35 @@ async def _export(config: Config, format_: str, out: Path, since: datetime | Non
     help="The passkeys of people, kept elsewhere (`signoff people pin`): everybody whom the receipt names must have"
     " signed it.",
 )  # fmt: skip
+@click.option(
+    "--proof", type=_FILE, help="The proof that came with the receipt: the signed log must hold the decision."
+)
+@click.option(
+    "--key", type=_FILE, help="The log's public key (keys/log.pub) for --proof, instead of the home's."
+)
 @with_home
 @examples(
     "signoff verify-receipt receipt.jwt --action refund.json",
+    "signoff verify-receipt receipt.jwt --proof decision.tlog-proof",
     "signoff verify-receipt eyJhbGciOiJFZDI1NTE5… --jwks receipt.pub",
 )
 def verify_receipt(
-    token: str, action: Path | None, jwks: Path | None, operators: Path | None, home: Path | None
+    token: str,
+    action: Path | None,
+    jwks: Path | None,
+    operators: Path | None,
+    proof: Path | None,
+    key: Path | None,
+    home: Path | None,
 ) -> None:
     """Check a receipt, offline.
 
     TOKEN is the token itself, a file that holds it, or - for stdin. No private key is needed. Exit code 1 where it
-    does not hold: not signed by these keys, expired, given for another action, or not signed by the people it names.
+    does not hold: not signed by these keys, expired, given for another action, not signed by the people it names,
+    or not in the log that the proof names.
     """
     from signoff.audit.receipt import verify
+    from signoff.cli.audit import public_keys
     from signoff.config import find_home
     from signoff.domain.action import Action
     from signoff.domain.canonical import parse_json
@@ -110,11 +126,11 @@ def verify_receipt(
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise BadInput(f"{action} is no action: {where}: {error.errors()[0]['msg']}") from None
-    receipt = verify(
-        _token(token), _jwks(find_home(home), jwks), now=SystemClock().now(), action_digest=digest
-    )
+    found, given = find_home(home), _token(token)
+    receipt = verify(given, _jwks(found, jwks), now=SystemClock().now(), action_digest=digest)
     signed = None if operators is None else _count_signatures(receipt, operators)
-    _print_receipt(receipt, checked_action=digest is not None, signed=signed)
+    checkpoint = None if proof is None else _check_proof(proof, given, receipt, keys=public_keys(found, key))
+    _print_receipt(receipt, checkpoint, checked_action=digest is not None, signed=signed)
 
 
 def _count_signatures(receipt: Receipt, path: Path) -> int:
@@ -122,6 +138,19 @@ def _count_signatures(receipt: Receipt, path: Path) -> int:
     from signoff.audit.operators import check_receipt, read_operators
 
     return check_receipt(receipt, read_operators(path.read_bytes()))
+
+
+def _check_proof(path: Path, token: str, receipt: Receipt, *, keys: PublicKeys) -> Checkpoint:
+    from signoff.audit.checkpoint import CheckpointInvalid
+    from signoff.audit.receipt_proof import check_receipt_proof
+    from signoff.audit.tlog_proof import MAX_PROOF_CHARS, ProofInvalid
+
+    with path.open("rb") as file:
+        text = file.read(MAX_PROOF_CHARS).decode("utf-8", errors="replace")
+    try:
+        return check_receipt_proof(text, token=token, receipt=receipt, keys=keys.log)
+    except (ProofInvalid, CheckpointInvalid) as error:
+        raise Failure(f"The receipt is signed, but {path} does not prove it: {error.message}") from None
 
 
 def _token(given: str) -> str:
@@ -151,7 +180,9 @@ def _from_base64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _print_receipt(receipt: Receipt, *, checked_action: bool, signed: int | None) -> None:
+def _print_receipt(
+    receipt: Receipt, checkpoint: Checkpoint | None, *, checked_action: bool, signed: int | None
+) -> None:
     deciders: Any = "the policy"
     if receipt.decided_by != "policy":
         deciders = ", ".join(f"{one.id} ({', '.join(one.roles)})" for one in receipt.decided_by)
@@ -166,5 +197,7 @@ def _print_receipt(receipt: Receipt, *, checked_action: bool, signed: int | None
         click.echo(f"  passkeys     {signed} signed it, with pinned keys")
     elif receipt.passkey:
         click.echo(f"  passkeys     {len(receipt.passkey)} signatures, not checked: name --operators")
+    if checkpoint is not None:
+        click.echo(f"  proven       in the log, under its signed checkpoint of {checkpoint.size} events")
     if not checked_action and receipt.action_digest is not None:
         click.echo("Compare the digest with the action about to run, or name it with --action.")

@@ -63,20 +63,56 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
 
     async with open_desk(config) as desk:
         made = [(True, _database(sqlite_settings(desk)))]
+        if desk.store.read_only is not None:
+            made.append((False, desk.store.read_only))
         async with desk.store.reading() as reader:
             pending, failed = await reader.count_pending(), await reader.count_failed_alerts()
+            forks = await reader.forks_suspected(100)
             made.append(
                 (
                     True,
                     f"{await reader.count_cases()} cases, {pending} waiting; {await reader.count()} events",
                 )
             )
+            erasing = await reader.erasure_state()
+        if not erasing.is_clean:
+            made.append(
+                (False, "remains of what was erased are in the database's files: signoff erase --scrub")
+            )
         made.append((not failed, f"{failed} alerts given up on" if failed else "no alert was given up on"))
+        if forks:
+            made.append(
+                (
+                    False,
+                    f"{len(forks)} checkpoints were shown that this log contradicts (audit.fork_suspected)",
+                )
+            )
+        made += _places(config)
         made.append((True, f"keys in {config.home.keys}, log {desk.keys.origin}"))
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
         made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
         made += [(True, text) for text in await history_told(desk)]
+    return made
+
+
+def _places(config: Config) -> list[tuple[bool, str]]:
+    """Say of every anchor what it holds."""
+    if not config.settings.anchors:
+        return [
+            (
+                True,
+                f"checkpoints go to {config.home.anchor_file} only; more places: `anchors` in signoff.yaml",
+            )
+        ]
+    from signoff.app.anchors import standings
+
+    made = []
+    for one in standings(config):
+        if one.error:
+            made.append((False, f"{one.label} has failed since {one.failing_since[:19]}: {one.error}"))
+        else:
+            made.append((True, f"{one.label} has the checkpoint of {one.size} events, since {one.at[:19]}"))
     return made
 
 

@@ -21,21 +21,40 @@ policy = Commands(
 )
 
 
+def no_starter(name: str) -> str:
+    """Return what to say to somebody who named a starter policy that there is not."""
+    from signoff.triggers.fields import meant
+    from signoff.triggers.starters import STARTERS
+
+    near = meant(name, STARTERS) or "."
+    return f"There is no starter policy '{name[:60]}'{near} There are {', '.join(STARTERS)}."
+
+
 @policy.command("starters")
 @click.argument("name", required=False)
+@click.option("--cases", is_flag=True, help="Print the table tests of NAME instead: policy.tests.yaml.")
 @with_home
-@examples("signoff policy starters", "signoff policy starters payments > policy.yaml")
-def starters(name: str | None, home: Path | None) -> None:
+@examples(
+    "signoff policy starters",
+    "signoff policy starters payments > policy.yaml",
+    "signoff policy starters payments --cases > policy.tests.yaml",
+)
+def starters(name: str | None, cases: bool, home: Path | None) -> None:
     """List the policies to begin with, or print the one called NAME."""
-    from signoff.triggers.starters import STARTERS, starter_policy
+    from signoff.triggers.starters import STARTERS, starter_cases, starter_policy
 
     if name is None:
+        if cases:
+            raise click.UsageError("Name the starter whose cases you want.")
         for known, what in STARTERS.items():
             click.echo(f"{known:16}{what}")
+        click.echo(
+            "\nTo print one: signoff policy starters NAME. To begin with it: signoff init --starter NAME."
+        )
         return
     if name not in STARTERS:
-        raise BadInput(f"There is no starter policy '{name}'. There are {', '.join(STARTERS)}.")
-    click.echo(starter_policy(name), nl=False)
+        raise BadInput(no_starter(name))
+    click.echo(starter_cases(name) if cases else starter_policy(name), nl=False)
 
 
 @policy.command("kept")

@@ -258,6 +258,7 @@ def _explain_file(path: Path, policy_file: Path, reader_is: str, role: str | Non
         for one in some:
             fired = explained.get(one.trigger.id)
             _show(page, _shown_considered(one, fired.explanation if fired else "", policy, role))
+    _say_history(page, policy, considered)
     others = len(policy.policy.triggers) - len(considered)
     if others:
         page.line("")
@@ -274,6 +275,15 @@ def _explain_file(path: Path, policy_file: Path, reader_is: str, role: str | Non
             defaults=policy.policy.defaults,
         )
         _needs(page, made)
+
+
+def _say_history(page: _Page, policy: LoadedPolicy, considered: Iterable[Considered]) -> None:
+    """Say that a file has no history where that is why something fires; nobody would guess it."""
+    reasons = {one.reason for one in considered}
+    missing = [json.dumps(name) for name in policy.history if f"missing signals.{name}" in reasons]
+    if missing:
+        page.line("\nA file has no history. To say what it would be, add to it:")
+        page.line(f'  "history": {{{", ".join(f"{name}: …" for name in missing)}}}')
 
 
 def _situation(path: Path) -> Any:

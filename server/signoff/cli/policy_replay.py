@@ -133,7 +133,7 @@ def replay(
 
 
 async def _replay(asked: _Asked, policy: LoadedPolicy, spool: IO[str]) -> tuple[Tally, int]:
-    from signoff.cli.audit import progress
+    from signoff.cli.progress import progress
     from signoff.triggers.replay import Judge, Tally, compare
 
     now, before = Judge(policy), None if asked.against is None else Judge(asked.against)

@@ -45,7 +45,9 @@ def test(
 
     cases = cases or file.with_suffix(".tests.yaml")
     if not cases.is_file():
-        raise BadInput(f"{cases}: no such file. Write the cases there, or name their file.")
+        raise BadInput(
+            f"{cases}: no such file. Write the cases there, or name their file: signoff policy test {file} CASES"
+        )
     policy = load_policy(read_text(file), source=str(file))
     text = read_text(cases)
     try:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @examples("signoff init", "signoff init --starter support", "signoff init --home ./signoff-home")
 def init(starter: str | None, home: Path | None) -> None:
     """Make a home: settings, policy, keys and database. What is there is left alone."""
+    from signoff.cli.policy import no_starter
     from signoff.config import create_home, find_home, load_config
     from signoff.triggers.load import load_policy
     from signoff.triggers.starters import STARTERS, starter_policy
@@ -40,7 +41,7 @@ def init(starter: str | None, home: Path | None) -> None:
     fresh = not found.database.exists()
     if starter is not None:
         if starter not in STARTERS:
-            raise BadInput(f"There is no starter policy '{starter}'. There are {', '.join(STARTERS)}.")
+            raise BadInput(no_starter(starter))
         if found.policy_file.exists() or not fresh:
             raise BadInput(
                 f"{found.path} is a home already, and its policy is left alone."
@@ -55,6 +56,8 @@ def init(starter: str | None, home: Path | None) -> None:
     click.echo(f"{'Made' if fresh else 'Found'} a home in {found.path}")
     click.echo(f"  settings  {found.config_file}")
     click.echo(f"  policy    {found.policy_file}")
+    if found.policy_cases.exists():
+        click.echo(f"  cases     {found.policy_cases}")
     click.echo(f"  keys      {found.keys}")
     click.echo(f"  database  {found.database}")
     click.echo(f"\nPeople: {name}. Next:\n")
@@ -62,6 +65,7 @@ def init(starter: str | None, home: Path | None) -> None:
         "  signoff serve                        pages, alerts, MCP over HTTP; prints a link to set up and sign in"
     )
     click.echo("  signoff agents add NAME              a key for an agent")
+    click.echo("  signoff policy test POLICY           what the policy says, case by case")
     click.echo("  signoff people address YOU ADDRESS   alerts by mail, push or chat\n")
     click.echo("Claude Desktop (claude_desktop_config.json):\n")
     click.echo(_desktop_snippet(config, default=find_home(None).path))
@@ -172,7 +176,7 @@ async def _mcp(config: Config, name: str) -> None:
     async def opening() -> AsyncGenerator[tuple[Desk, Agent]]:
         import gc
 
-        from signoff.app import host_when_needed, open_desk
+        from signoff.app import host_when_needed, open_desk, stand_watch
         from signoff.desk.people import local_agent
 
         gc.freeze()  # what was made so far stays for good
@@ -181,6 +185,7 @@ async def _mcp(config: Config, name: str) -> None:
             agent = await local_agent(desk, name)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(partial(host_when_needed, desk, config, terminal=sys.stderr))
+                tasks.start_soon(stand_watch, desk, config)
                 yield desk, agent
                 tasks.cancel_scope.cancel()
 

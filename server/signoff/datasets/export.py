@@ -6,11 +6,13 @@ manifest, and files without one are no export.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import orjson
 
@@ -88,7 +90,7 @@ async def export(
         )
         manifest_file.write(made.raw.removesuffix(b"\n"))
         manifest_file.finish()
-        await _record(desk, made, by)
+        await _record(desk, made, by, out=out, opened_seqs=passing.opened_seqs)
         await anyio.to_thread.run_sync(_put_in_place, out, files)
     except OSError as error:
         raise unavailable(out, error) from error
@@ -111,6 +113,8 @@ class _Passing:
         self._since = since
         self._rows = rows
         self._quarantine = quarantine
+        self.opened_seqs = array("q")
+        """The exported cases by the numbers of their first events: an erasure can then say where they went."""
         self._cases = 0
         self._kept: Counter[str] = Counter()
         self._excluded: Counter[str] = Counter()
@@ -135,6 +139,7 @@ class _Passing:
 
     def _write(self, decided: DecidedCase, row: Row) -> None:
         self.policy_digests.add(decided.case.policy_digest)
+        self.opened_seqs.append(decided.opened_seq)
         doubts: list[Doubt] = [*row.doubts, *doubts_of(decided, row.material)]
         if not doubts:
             self._kept["rows"] += 1
@@ -157,7 +162,7 @@ class _Passing:
         )
 
 
-async def _record(desk: Desk, made: Manifest, by: Actor) -> None:
+async def _record(desk: Desk, made: Manifest, by: Actor, *, out: Path, opened_seqs: Iterable[int]) -> None:
     counts = made.counts
     data = {
         "format": made.format,
@@ -169,8 +174,11 @@ async def _record(desk: Desk, made: Manifest, by: Actor) -> None:
         "manifest": made.digest,
     }
 
+    where = await anyio.Path(out).absolute()
+
     async def write(unit: Unit) -> None:
-        await unit.record(Draft("export.made", unit.now, by, data))
+        seq = await unit.record(Draft("export.made", unit.now, by, data))
+        await unit.add_exported(seq, directory=str(where), opened_seqs=opened_seqs)
 
     await desk.store.write(write)
 

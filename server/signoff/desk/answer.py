@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from signoff.desk.checkpoints import cover
+from signoff.desk.checkpoints import cover, prove_receipt
 from signoff.desk.desk import Desk
 from signoff.desk.masks import fired_for_model
 from signoff.desk.moment import moment, settled
@@ -49,11 +49,15 @@ class Answer:
     """`id`, `name` and `roles` of each person; empty where the policy decided."""
     assurance: Assurance | None = None
     receipt: str | None = None
+    proof: str | None = None
+    """That the event which decided is in the signed log (`audit/tlog_proof.py`); goes with the receipt."""
     valid_until: datetime | None = None
     proceed: bool | None = None
     """Only where the agent sent the action it is about to run: may exactly that run now?"""
     claimed_at: datetime | None = None
     outcome: Outcome | None = None
+    checkpoint: str | None = None
+    """The signed checkpoint that covers what is told here."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form; times are text, and what is None is left out."""
@@ -111,21 +115,31 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
     )
     if not released:
         return told
-    await cover(desk, last_seq)
+    note = await cover(desk, last_seq)
     still = await settled(desk, case)
     if still.version != case.version:
         return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
-    return await _with_decision(desk, case, told, document=document, action=action)
+    told = replace(told, checkpoint=note)
+    return await _with_decision(desk, case, told, document=document, action=action, note=note)
 
 
 async def _with_decision(
-    desk: Desk, case: Escalation, told: Answer, *, document: dict[str, Any], action: Action | None
+    desk: Desk,
+    case: Escalation,
+    told: Answer,
+    *,
+    document: dict[str, Any],
+    action: Action | None,
+    note: str,
 ) -> Answer:
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
         decisions = await reader.decisions(case.id)
         deciders = [(one, await reader.person(one)) for one in case.decided_by]
         receipt = decisions[-1].receipt if decisions else await reader.receipt_of_opening(case.id)
+        if case.status not in ("approved", "modified", "rejected"):
+            receipt = None
+        proof = None if receipt is None else await prove_receipt(reader, receipt, note)
     last = decisions[-1] if decisions and case.decided_by else None
     may_run = case.status in ("approved", "modified")
     final = None
@@ -156,7 +170,8 @@ async def _with_decision(
                 for one, person in deciders
             ),
             "assurance": case.assurance,
-            "receipt": receipt if case.status in ("approved", "modified", "rejected") else None,
+            "receipt": receipt,
+            "proof": proof,
             "valid_until": case.valid_until,
             "proceed": proceed,
             "claimed_at": case.claimed_at,

@@ -11,6 +11,9 @@ import anyio
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.keys import CheckpointRefused, KeyInvalid
+from signoff.audit.receipt import unverified_fields
+from signoff.audit.recovery import Allowed
+from signoff.audit.tlog_proof import TlogProof
 from signoff.desk.desk import Desk
 from signoff.domain.errors import StoreUnavailable
 from signoff.store.reader import Reader
@@ -31,7 +34,7 @@ async def publish_checkpoint(desk: Desk) -> str | None:
         last = await _last_signed(desk)
         async with desk.store.reading() as reader:
             head, newest = await reader.head(), await reader.newest_checkpoint()
-            if last is not None and not await _contains(reader, head.size, last):
+            if last is not None and not await accepts(reader, head.size, last, recovery=_recovery(desk)):
                 raise _contradicted()
         if head.size == 0:
             return None
@@ -55,6 +58,26 @@ async def publish_checkpoint(desk: Desk) -> str | None:
 async def _last_signed(desk: Desk) -> Checkpoint | None:
     try:
         return await anyio.to_thread.run_sync(desk.signer.last)
+    except (OSError, KeyInvalid) as error:
+        raise _unsigned() from error
+
+
+async def accepts(reader: Reader, size: int, signed: Checkpoint, *, recovery: Allowed | None) -> bool:
+    """Say whether the log of `size` events goes on from a signed checkpoint.
+
+    Either it contains what was signed, or two people allowed it to go on without (`recovery`), in an event that is
+    in this log.
+    """
+    if await _contains(reader, size, signed):
+        return True
+    if recovery is None or signed not in recovery.superseded or size <= recovery.seq:
+        return False
+    return (await reader.nodes([(0, recovery.seq)]))[0, recovery.seq] == recovery.leaf
+
+
+def _recovery(desk: Desk) -> Allowed | None:
+    try:
+        return desk.signer.recovery()
     except (OSError, KeyInvalid) as error:
         raise _unsigned() from error
 
@@ -145,3 +168,22 @@ async def prove_events(reader: Reader, events: list[tuple[int, bytes]], note: st
             entry["inclusion"] = [base64.b64encode(one).decode() for one in proof]
         made.append(entry)
     return {"checkpoint": note, "events": made}
+
+
+async def prove_event(reader: Reader, seq: int, note: str, *, event: bytes | None = None) -> TlogProof:
+    """Return the proof that an event is under a signed checkpoint that covers it.
+
+    Args:
+        event: The event's bytes, for a proof that carries what it is about.
+    """
+    plan = merkle.plan_inclusion(seq, checkpoint_of(note).size)
+    hashes = plan.proof(await reader.nodes(plan.nodes))
+    return TlogProof(seq, tuple(hashes), note, event)
+
+
+async def prove_receipt(reader: Reader, receipt: str, note: str) -> str | None:
+    """Return the proof of the event that a receipt of our own names, with the event in it."""
+    seq = unverified_fields(receipt).get("audit_seq")
+    if type(seq) is not int or (event := await reader.event(seq)) is None:
+        return None  # a row edited by hand; what is told beside it says so to whoever verifies
+    return (await prove_event(reader, seq, note, event=event)).text

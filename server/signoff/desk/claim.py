@@ -112,6 +112,10 @@ async def report_outcome(
             )
         if case.outcome == outcome:
             return case
-        return await unit.apply(outcome_reported(case, outcome, by=agent.actor, report=report, now=unit.now))
+        # Of a case that was erased meanwhile only the outcome is kept, not the agent's words.
+        erased = await unit.document(case.id) is None
+        return await unit.apply(
+            outcome_reported(case, outcome, by=agent.actor, report=None if erased else report, now=unit.now)
+        )
 
     return await tell(desk, await desk.store.write(move))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
+from signoff.audit.erasures import ErasureFile
 from signoff.audit.keys import CheckpointSigner, Keys
 from signoff.desk.record import CheckSettings
 from signoff.desk.recorder import Recorder
@@ -14,6 +16,9 @@ from signoff.domain.clock import Clock
 from signoff.domain.ids import NewId
 from signoff.store.store import Store
 from signoff.triggers.watch import PolicyFile
+
+PublicAudit = Literal["none", "checkpoints", "log"]
+"""What of the log anybody may read who reaches the pages: nothing, checkpoints and hashes, or the events too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class DeskSettings:
     sign_in_valid_for: timedelta = timedelta(hours=12)
     sign_in_by_alert: bool = True
     """Whether a sign-in link goes to where a person's alerts go, when they ask for one."""
+    public_audit: PublicAudit = "checkpoints"
     lease_s: int = 60
     """How long a worker may take to send an alert before another may try."""
     checks: CheckSettings = field(default_factory=CheckSettings)
@@ -55,6 +61,8 @@ class Desk:
     )
     sign_in_seal: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Marks the challenges of this process: a passkey signs in over one of ours only (`passkey_sign_in.py`)."""
+    erasures: ErasureFile | None = None
+    """What was erased, known outside the database; without it nothing can be erased."""
     recorder: Recorder = field(init=False)
     """Writes checks down behind the answer; runs where `app/` starts it."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from signoff.desk.checkpoints import cover, prove_events
+from signoff.audit.tlog_proof import TlogProof
+from signoff.desk.checkpoints import checkpoint_of, cover, prove_event, prove_events, publish_checkpoint
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment, settled
 from signoff.desk.wait import own_case
@@ -47,3 +48,23 @@ async def prove(desk: Desk, agent: Agent, escalation_id: str) -> dict[str, Any]:
     note = await cover(desk, last_seq)
     async with desk.store.reading() as reader:
         return await prove_events(reader, shown, note)
+
+
+async def proofs_of(desk: Desk, what: str) -> list[TlogProof]:
+    """Return a proof with its event for one event by its number, or for each event of a case by its id, in order.
+
+    Raises:
+        NotFound: No such event or case.
+        StoreUnavailable: No checkpoint could be signed.
+    """
+    note = await publish_checkpoint(desk)
+    size = 0 if note is None else checkpoint_of(note).size
+    async with desk.store.reading() as reader:
+        if what.isascii() and what.isdecimal():
+            event = await reader.event(int(what)) if len(what) < 19 else None
+            events = [] if event is None else [(int(what), event)]
+        else:
+            events = await reader.events_of_case(what) if what.isascii() else []
+        if note is None or not events:
+            raise NotFound(f"There is no such event or case; the log has {size} events, numbered from 0.")
+        return [await prove_event(reader, seq, note, event=raw) for seq, raw in events if seq < size]

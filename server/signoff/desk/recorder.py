@@ -19,7 +19,7 @@ import anyio
 from signoff.desk.ask import Ask, kept
 from signoff.desk.history import fill, forget
 from signoff.desk.record import CheckSettings, record_check
-from signoff.domain.errors import SignoffError
+from signoff.domain.errors import SignoffError, StoreUnavailable
 from signoff.domain.verdict import Verdict
 from signoff.store.store import Store
 from signoff.store.unit import Unit
@@ -67,14 +67,16 @@ class Recorder:
         """Record a check soon; at once where the line is full or nobody works on it.
 
         Raises:
-            StoreUnavailable: It could not wait and could not be written.
+            StoreUnavailable: It could not wait and could not be written, or nothing is written now.
         """
+        if self._store.read_only is not None:
+            raise StoreUnavailable(self._store.read_only)
         self._line.append(heard)
         if self._running and len(self._line) <= MOST_WAITING:
             self._work.set()
             return
         try:
-            await self._flush()
+            await self.flush()
         except BaseException:
             if heard in self._line:  # the agent is told to stop, so nothing was asked
                 self._line.remove(heard)
@@ -88,7 +90,7 @@ class Recorder:
         """
         mine = (ask.agent.id, ask.session, ask.digest)
         if any((one.ask.agent.id, one.ask.session, one.ask.digest) == mine for one in self._line):
-            await self._flush()
+            await self.flush()
 
     def wake(self) -> None:
         """Let the task look for earlier asks that a new series waits for."""
@@ -113,12 +115,16 @@ class Recorder:
 
     async def _empty(self) -> None:
         try:
-            await self._flush()
+            await self.flush()
         except SignoffError as error:
             log.error("Recording checks: %s", error.message)  # noqa: TRY400 -- ours, and said in words
 
-    async def _flush(self) -> None:
-        """Write the whole line, a batch a unit of work; a batch that fails stands in line again."""
+    async def flush(self) -> None:
+        """Write the whole line, a batch a unit of work; a batch that fails stands in line again.
+
+        Raises:
+            StoreUnavailable: It could not be written.
+        """
         while self._line:
             batch = [self._line.popleft() for _ in range(min(WRITTEN_AT_ONCE, len(self._line)))]
 
@@ -149,8 +155,11 @@ class Recorder:
         while True:
             await self._work.wait()
             self._work = anyio.Event()
+            if self._store.read_only is not None:  # said once, by whoever found it out
+                await self._retry()
+                continue
             try:
-                await self._flush()
+                await self.flush()
                 await self._fill()
             except SignoffError as error:
                 log.warning("Recording checks: %s It is tried again.", error.message)
@@ -188,6 +197,8 @@ class Recorder:
     async def _forget(self) -> None:
         while True:
             await anyio.sleep(FORGET_EVERY_S)
+            if self._store.read_only is not None:
+                continue
             try:
                 await self.forget_old()
             except SignoffError as error:

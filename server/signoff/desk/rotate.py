@@ -17,6 +17,7 @@ from signoff.audit.keyring import (
     begin_revocation,
     begin_rotation,
     finish_rotation,
+    finished_rotations,
     key_names,
     unfinished_rotations,
 )
@@ -86,6 +87,14 @@ async def settle_rotations(desk: Desk) -> None:
 
         await desk.store.write(note)
         await anyio.to_thread.run_sync(finish_rotation, desk.keys.directory, made.purpose)
+
+
+async def rotated_again(unit: Unit, desk: Desk) -> None:
+    """Record the finished rotations that a restored database has forgotten, in their order."""
+    recorded = {orjson.loads(body)["data"]["new"] for body in await unit.key_rotations()}
+    for made in await anyio.to_thread.run_sync(finished_rotations, desk.keys.directory):
+        if made.new not in recorded:
+            await unit.record(Draft("key.rotated", unit.now, SYSTEM, made.as_json()))
 
 
 async def check_keys(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from signoff.desk.close import expire
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.domain.action import Action
-from signoff.domain.errors import InvalidRequest, NotFound
+from signoff.domain.errors import InvalidRequest, NotFound, StoreUnavailable
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent
 
@@ -70,7 +70,10 @@ async def own_case(desk: Desk, agent: Agent, escalation_id: str) -> Escalation:
 
     Raises:
         NotFound: It does not exist, or is another's: both answer alike.
+        StoreUnavailable: The store is read-only: what it says of a case may be older than what was decided.
     """
+    if desk.store.read_only is not None:
+        raise StoreUnavailable(desk.store.read_only)
     async with desk.store.reading() as reader:
         case = await reader.case(escalation_id)
     if case is None or case.agent_id != agent.id:

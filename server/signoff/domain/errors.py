@@ -97,6 +97,21 @@ class Stale(Conflict):
     """The case changed after the page was shown, so the decision was not taken."""
 
 
+class ForkSuspected(Conflict):
+    """A checkpoint that the log's key signed and that this log does not contain: somebody was shown another log."""
+
+    code = "fork_suspected"
+
+    def __init__(self, size: int, *, known_size: int) -> None:
+        what = f"has only {known_size} events" if size > known_size else "began with other events"
+        super().__init__(
+            f"The log's key signed that checkpoint of {size} events, and this log {what}: it was cut, restored from"
+            " an old copy, or forked. Rely on nothing that it says, keep the checkpoint, and tell an auditor."
+        )
+        self.size = size
+        self.known_size = known_size
+
+
 class AlreadyDecided(SignoffError):
     """Someone or something else ended the case first."""
 

@@ -348,14 +348,14 @@ def claimed(case: Escalation, digest: str, *, by: Actor, now: datetime) -> Chang
 
 
 def outcome_reported(
-    case: Escalation, outcome: Outcome, *, by: Actor, report: bytes, now: datetime
+    case: Escalation, outcome: Outcome, *, by: Actor, report: bytes | None, now: datetime
 ) -> Change:
     """Record what came of the action.
 
     `unknown` may be settled later by `succeeded` or `failed`; those two are final.
 
     Args:
-        report: Canonical bytes of `{note, result}`; stored beside the log.
+        report: Canonical bytes of `{note, result}`; stored beside the log. None where nothing may be kept.
 
     Raises:
         InvalidRequest: There is no such outcome.
@@ -369,7 +369,7 @@ def outcome_reported(
         raise Conflict(f"The outcome is already recorded as {case.outcome}.")
     after = replace(case, version=case.version + 1, outcome=outcome)
     draft = Draft("escalation.outcome", now, by, {"outcome": outcome}, case.id)
-    return Change(after, draft, payloads={"report": report})
+    return Change(after, draft, payloads={} if report is None else {"report": report})
 
 
 def check_open(case: Escalation, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -29,10 +29,14 @@ class Render:
     static: Mapping[str, bytes]
     digest: str
     """Over all static files: it is part of their address, so a browser may keep them for ever."""
+    read_only: Callable[[], str | None] = lambda: None
+    """Why nothing is stored now, for every page to say; None where everything is as it should be."""
 
     def page(self, name: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
         """Return a page made from a template; every value in it is escaped."""
-        made = self.environment.get_template(name).render({"now": None, "person": None, **values})
+        made = self.environment.get_template(name).render(
+            {"now": None, "person": None, "read_only": self.read_only(), **values}
+        )
         return HTMLResponse(made, status_code=status)
 
     async def file(self, request: Request) -> Response:
@@ -50,7 +54,7 @@ class Render:
         )
 
 
-def load() -> Render:
+def load(read_only: Callable[[], str | None]) -> Render:
     """Read all static files and make the environment for the templates."""
     folder = resources.files("signoff.operators") / "static"
     static = {
@@ -83,7 +87,7 @@ def load() -> Render:
         at=_at,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"
-    return Render(environment, static, digest)
+    return Render(environment, static, digest, read_only)
 
 
 def _at(text: str) -> datetime:

@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
-from signoff.domain.errors import NotFound, SignoffError
+from signoff.domain.errors import SignoffError
 from signoff.operators import case, inbox, links, my_sign_in, passkey_doors, set_up, sign_in, their_sign_in
+from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
@@ -33,7 +34,8 @@ def build_pages(desk: Desk, *, check_address: Callable[[str], str] | None = None
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(), Site(desk.settings.base_url), check_address)
+    render = load(lambda: desk.store.read_only)
+    door = Door(desk, render, Site(desk.settings.base_url), check_address)
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -68,7 +70,7 @@ def build_pages(desk: Desk, *, check_address: Callable[[str], str] | None = None
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
-            Route("/audit/checkpoint", partial(_checkpoint, door)),
+            *follow_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
@@ -121,6 +123,8 @@ async def _healthz(request: Request) -> Response:
 
 async def _readyz(door: Door, request: Request) -> Response:
     """Answer GET /readyz: the store can be read and written and a policy is in force; 503 otherwise."""
+    if door.desk.store.read_only is not None:
+        return PlainTextResponse(f"not ready: read_only: {door.desk.store.read_only}\n", status_code=503)
 
     async def touch(unit: Unit) -> None:
         await unit.head()
@@ -142,12 +146,3 @@ async def _jwks(door: Door, request: Request) -> Response:
         held = (await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)).receipts_in_use
     # Who meets a `kid` that is not there asks again; a rotation is seen within five minutes.
     return JSONResponse(held, headers={"Cache-Control": "public, max-age=300"})
-
-
-async def _checkpoint(door: Door, request: Request) -> Response:
-    """Answer GET /audit/checkpoint: the newest signed checkpoint as a C2SP signed note."""
-    async with door.desk.store.reading() as reader:
-        newest = await reader.newest_checkpoint()
-    if newest is None:
-        raise NotFound("No checkpoint has been signed yet.")
-    return PlainTextResponse(newest[1])

@@ -101,6 +101,10 @@ class Windows:
         """Return how many asks are recorded."""
         return int((await self._q.count_asked(self._connection))["n"])
 
+    async def entries(self, seq: int) -> list[rows.Row]:
+        """Return the places of an ask in series, as they are stored."""
+        return [row async for row in self._q.entries_of(self._connection, asked=seq)]
+
     async def since(self, since: datetime) -> AsyncGenerator[Asked]:
         """Stream the asks from an instant on, in the order of time."""
         at, seq = to_text(since), -1
@@ -225,7 +229,7 @@ class History(Windows):
             standing=standing,
             outcome=case.outcome,
         )
-        for entry in await self._entries(row["seq"]):
+        for entry in await self.entries(row["seq"]):
             counts = stands(entry["counting"], standing, case.outcome)
             if counts and not entry["stands"]:
                 # A failure and a rejection happen now; the action itself counts when it was asked about.
@@ -236,7 +240,7 @@ class History(Windows):
 
     async def take_out(self, seq: int) -> None:
         """Take an ask out of every series."""
-        for entry in await self._entries(seq):
+        for entry in await self.entries(seq):
             await self._drop(entry)
 
     async def enter(self, seq: int, entry: Entry, *, at: datetime, counts: bool) -> None:
@@ -295,9 +299,6 @@ class History(Windows):
         await self._q.retire_series(self._connection, id=state.id)
 
     # Entries and buckets
-
-    async def _entries(self, seq: int) -> list[rows.Row]:
-        return [row async for row in self._q.entries_of(self._connection, asked=seq)]
 
     async def _drop(self, entry: rows.Row) -> None:
         if entry["stands"]:

@@ -12,7 +12,10 @@ from typing import Any
 import aiosql
 from aiosql.queries import Queries
 
-FILES = ("log.sql", "cases.sql", "people.sql", "sign_in.sql", "outbox.sql", "history.sql")
+FILES = (
+    *("log.sql", "cases.sql", "people.sql", "sign_in.sql", "outbox.sql"),
+    *("history.sql", "erasure.sql", "transparency.sql"),
+)
 
 
 class OneHopAdapter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,16 @@ from signoff.domain.decision import Decision
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
+from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 from signoff.store.sign_ins import SignIns
 
 PAGE = 500
-PAYLOAD_PAGE = 16  # a payload has up to 2 MB
+POLICY_PAGE = 16
+PAYLOAD_PAGE_BYTES = 4_000_000  # a payload has up to 2 MB, and most have a few KB
 
 
-class Reader:
+class Reader(ErasureReads):
     """A view of the store through one connection; several statements may see several states."""
 
     def __init__(self, connection: Any, queries: Any) -> None:
@@ -54,6 +56,26 @@ class Reader:
         """Return number, type and bytes of every event of a case, in order."""
         found = self._q.events_of_case(self._connection, escalation_id=escalation_id)
         return [(row["seq"], row["type"], bytes(row["body"])) async for row in found]
+
+    async def event(self, seq: int) -> bytes | None:
+        """Return the bytes of an event."""
+        row = await self._q.event(self._connection, seq=seq)
+        return None if row is None else bytes(row["body"])
+
+    async def first_event_since(self, since: datetime) -> int | None:
+        """Return the number of the first event at or after an instant, None where there is none."""
+        row = await self._q.first_event_since(self._connection, at=to_text(since))
+        return None if row["seq"] is None else int(row["seq"])
+
+    async def events_of_type(self, type_: str, *, after: int) -> list[tuple[int, bytes]]:
+        """Return number and bytes of the events of one type after a number; reads the whole log from there."""
+        found = self._q.events_of_type_after(self._connection, type=type_, seq=after)
+        return [(row["seq"], bytes(row["body"])) async for row in found]
+
+    async def payload(self, seq: int, field: str) -> PayloadRow | None:
+        """Return what an event commits to under a name, None once erased."""
+        row = await self._q.payload(self._connection, seq=seq, field=field)
+        return None if row is None else PayloadRow(seq, field, bytes(row["salt"]), bytes(row["body"]))
 
     async def count_events_of_case(self, escalation_id: str, type_: str, since: datetime) -> int:
         """Return how often something happened to a case since an instant."""
@@ -95,6 +117,44 @@ class Reader:
     async def key_revocations(self) -> list[bytes]:
         """Return the bytes of every event that revoked a key, in order."""
         return [bytes(row["body"]) async for row in self._q.key_revocations(self._connection)]
+
+    async def hashes(self, level: int, first: int, count: int) -> list[bytes]:
+        """Return neighbouring perfect subtrees of one level, from left to right; fewer where the tree ends."""
+        last = first + count - 1
+        if level == 0:
+            found = self._q.hashes_of_leaves(self._connection, first=first, last=last)
+        else:
+            found = self._q.hashes_of_nodes(self._connection, level=level, first=first, last=last)
+        return [bytes(row["hash"]) async for row in found]
+
+    async def bodies(self, first: int, count: int) -> list[bytes]:
+        """Return the bytes of neighbouring events; fewer where the log ends."""
+        found = self._q.bodies(self._connection, first=first, last=first + count - 1)
+        return [bytes(row["body"]) async for row in found]
+
+    async def newest_checkpoint_row(self) -> CheckpointRow | None:
+        """Return the largest checkpoint with the time at which it was kept."""
+        row = await self._q.newest_checkpoint_row(self._connection)
+        return None if row is None else CheckpointRow(row["size"], row["note"], row["at"])
+
+    async def newest_cosigned(self, most: int) -> list[tuple[CheckpointRow, list[str]]]:
+        """Return the largest checkpoints that witnesses cosigned, the largest first, each with their lines.
+
+        Args:
+            most: How many cosignatures are read.
+        """
+        made: list[tuple[CheckpointRow, list[str]]] = []
+        if await self._q.has_cosignatures(self._connection) is None:  # a copy that an older signoff made
+            return made
+        async for row in self._q.newest_cosignatures(self._connection, most=most):
+            if not made or made[-1][0].size != row["size"]:
+                made.append((CheckpointRow(row["size"], row["note"], row["at"]), []))
+            made[-1][1].append(row["line"])
+        return made
+
+    async def forks_suspected(self, most: int) -> list[bytes]:
+        """Return the events of checkpoints that contradict the log, the latest first."""
+        return [bytes(row["body"]) async for row in self._q.forks_suspected(self._connection, most=most)]
 
     async def policy_text(self, digest: str) -> str | None:
         """Return a policy as it was when it gave a verdict."""
@@ -276,8 +336,8 @@ class Reader:
     async def events(self, seq: int = 0) -> AsyncGenerator[Sequence[tuple[int, bytes]]]:
         """Stream numbers and bytes of events from a number on, in pages."""
         while True:
-            found = self._q.events_from(self._connection, seq=seq, most=PAGE)
-            page = [(row["seq"], bytes(row["body"])) async for row in found]
+            found = await self._page(self._q.events_from, seq=seq, most=PAGE)
+            page = [*map(tuple, found)]
             if not page:
                 return
             yield page
@@ -287,11 +347,7 @@ class Reader:
         """Stream what every event is filed under, by number, in pages."""
         seq = 0
         while True:
-            found = self._q.index_from(self._connection, seq=seq, most=PAGE)
-            page = [
-                IndexRow(row["seq"], row["type"], row["at"], row["escalation_id"], bytes(row["leaf"]))
-                async for row in found
-            ]
+            page = [*map(IndexRow._make, await self._page(self._q.index_from, seq=seq, most=PAGE))]
             if not page:
                 return
             yield page
@@ -301,11 +357,10 @@ class Reader:
         """Stream every payload by event number, in pages."""
         seq, field = -1, ""
         while True:
-            found = self._q.payloads_from(self._connection, seq=seq, field=field, most=PAYLOAD_PAGE)
-            page = [
-                PayloadRow(row["seq"], row["field"], bytes(row["salt"]), bytes(row["body"]))
-                async for row in found
-            ]
+            sizes = await self._page(self._q.payload_sizes_from, seq=seq, field=field, most=PAGE)
+            most = _fitting([size for (size,) in sizes])
+            found = await self._page(self._q.payloads_from, seq=seq, field=field, most=most)
+            page = [*map(PayloadRow._make, found)]
             if not page:
                 return
             yield page
@@ -345,7 +400,7 @@ class Reader:
         """Stream every version of the policy by digest, in pages."""
         digest = ""
         while True:
-            found = self._q.policies_from(self._connection, digest=digest, most=PAYLOAD_PAGE)
+            found = self._q.policies_from(self._connection, digest=digest, most=POLICY_PAGE)
             page = [PolicyRow(row["digest"], row["text"], row["loaded_at"]) async for row in found]
             if not page:
                 return
@@ -359,17 +414,45 @@ class Reader:
         """
         after = -1
         while True:
-            page = [row async for row in self._q.cases_after(self._connection, opened_seq=after, most=PAGE)]
+            page = await self._page(self._q.cases_after, opened_seq=after, most=PAGE)
             if not page:
                 return
-            yield [await self._case_row(row) for row in page]
+            yield await self._case_rows(page, after)
             after = page[-1]["opened_seq"]
 
-    async def _case_row(self, row: rows.Row) -> CaseRow:
-        decisions = self._q.every_decision_of_case(self._connection, escalation_id=row["id"])
-        receipts = self._q.every_receipt_of_case(self._connection, escalation_id=row["id"])
-        return rows.case_row(
-            row,
-            decisions=[one async for one in decisions],
-            receipts=[one async for one in receipts],
-        )
+    async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
+        """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""
+        found: Sequence[Any] = await self._connection.execute_fetchall(query.sql, values)
+        return found
+
+    async def _case_rows(self, page: Sequence[rows.Row], after: int) -> list[CaseRow]:
+        span = {"after": after, "last": page[-1]["opened_seq"]}
+        decisions = _by_case(await self._page(self._q.every_decision_of_cases, **span))
+        receipts = _by_case(await self._page(self._q.every_receipt_of_cases, **span))
+        return [
+            rows.case_row(row, decisions=decisions.get(row["id"], ()), receipts=receipts.get(row["id"], ()))
+            for row in _by_name(page)
+        ]
+
+
+def _by_name(page: Sequence[Any]) -> Iterator[rows.Row]:
+    """Return rows as mappings; sqlite3's own look a name up by going through all of them."""
+    names = page[0].keys() if page else ()
+    return (dict(zip(names, row, strict=True)) for row in page)
+
+
+def _by_case(page: Sequence[Any]) -> dict[str, list[rows.Row]]:
+    made: dict[str, list[rows.Row]] = {}
+    for one in _by_name(page):
+        made.setdefault(one["of_case"], []).append(one)
+    return made
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """Return how many of some payloads make a page: one at least."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if total > PAYLOAD_PAGE_BYTES:
+            return max(count, 1)
+    return max(len(sizes), 1)

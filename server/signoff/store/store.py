@@ -27,6 +27,9 @@ class Watch(Protocol):
 class Store(Protocol):
     """Durable memory."""
 
+    read_only: str | None
+    """Why nothing is written, None where it is. Set when the log is not the one that was signed."""
+
     async def write(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         """Run a unit of work in a transaction and return what it returned, once that is on disk.
 
@@ -34,7 +37,24 @@ class Store(Protocol):
         raises, nothing of it is written and the error is raised here.
 
         Raises:
-            StoreUnavailable: The transaction could not be committed (disk full, read-only, locked).
+            StoreUnavailable: The transaction could not be committed (disk full, read-only, locked), or the store
+                is `read_only`.
+        """
+        ...
+
+    async def mend(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Write although the store is `read_only`: for recovery, and for erasing again what a backup brought back."""
+        ...
+
+    async def scrub(self, *, vacuum: bool) -> bool:
+        """Bring what was erased out of every file of the database: write-ahead log, free pages, page slack.
+
+        Args:
+            vacuum: Rewrite the database, which takes time and holds off other writers. Without it, remains of what
+                was erased may lie in pages that were split.
+
+        Returns:
+            False where another connection reads an older state for too long; try again.
         """
         ...
 

@@ -18,6 +18,7 @@ from signoff.domain.event import Actor, Draft, commitment
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
+from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
 from signoff.store.reader import Reader
 from signoff.store.sign_ins import SignInMoves
@@ -34,7 +35,7 @@ class Batch:
         self.changed: set[str] = set()
 
 
-class Unit(Reader):
+class Unit(ErasureWrites, Reader):
     """One unit of work: all of it is written, or none.
 
     `now` is read from the clock once, and never stands before the last event.
@@ -155,6 +156,12 @@ class Unit(Reader):
     async def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed tree head."""
         await self._q.add_checkpoint(self._connection, size=size, note=note, at=to_text(self.now))
+
+    async def add_cosignature(self, size: int, witness: str, line: str) -> None:
+        """Keep what a witness said of a tree head."""
+        await self._q.add_cosignature(
+            self._connection, size=size, witness=witness, line=line, at=to_text(self.now)
+        )
 
     async def add_policy_version(self, digest: str, text: str) -> bool:
         """Keep a policy; True if it was not kept before."""

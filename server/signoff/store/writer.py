@@ -25,8 +25,10 @@ Work = Callable[[Unit], Awaitable[Any]]
 class Job:
     """One unit of work on its way through the writer."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Callable[[Any], Awaitable[Any]], *, alone: bool = False) -> None:
         self.work = work
+        self.alone = alone
+        """True: it gets the connection itself, outside any transaction."""
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = anyio.Event()
@@ -69,9 +71,15 @@ class Writer:
 
     async def submit(self, work: Work) -> Any:
         """Put a unit of work in line and wait until it is on disk."""
+        return await self._done(Job(work))
+
+    async def submit_alone(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Put work in line that needs the connection outside any transaction, and wait until it is done."""
+        return await self._done(Job(work, alone=True))
+
+    async def _done(self, job: Job) -> Any:
         if self._closed:
             raise StoreUnavailable("The store is closed. Nothing was written.")
-        job = Job(work)
         self._line.append(job)
         self._work_waits.set()
         await job.done.wait()
@@ -87,7 +95,10 @@ class Writer:
                 await self._work_waits.wait()
                 self._work_waits = anyio.Event()
                 while self._line:
-                    await self._batch()
+                    if self._line[0].alone:
+                        await self._alone(self._line.popleft())
+                    else:
+                        await self._batch()
                 if self._closed:
                     self.finished.set()
                     return
@@ -97,6 +108,13 @@ class Writer:
         self._closed = True
         self._work_waits.set()
 
+    async def _alone(self, job: Job) -> None:
+        try:
+            job.result = await job.work(self._connection)
+        except Exception as error:  # noqa: BLE001 -- raised where it was submitted
+            job.error = self._translated(error) or error
+        job.done.set()
+
     async def _batch(self) -> None:
         ran: list[Job] = []
         try:
@@ -104,7 +122,7 @@ class Writer:
             row = await self._q.head(self._connection)
             batch = Batch(rows.head(row), row["log"])
             size_before = batch.head.size
-            while self._line and len(ran) < MOST_UNITS:
+            while self._line and not self._line[0].alone and len(ran) < MOST_UNITS:
                 job = self._line.popleft()
                 ran.append(job)
                 await self._unit(job, batch)

@@ -126,7 +126,9 @@ def _tools(trigger: Trigger, where: Where) -> Iterator[_Found]:
 
 def _allowing(rule: Rule, where: Where, stopping: list[Trigger]) -> Iterator[_Found]:
     trigger = rule.trigger
-    if len(stopping) > 1 and {one.id for one in stopping} <= set(trigger.suppresses):
+    suppressed = {one.id for one in stopping} <= set(trigger.suppresses)
+    # An allow-list of its own few tools may name them all; one for all of their tools leaves nothing.
+    if len(stopping) > 1 and suppressed and all(_covers(trigger.tools, one.tools) for one in stopping):
         yield "warning", (*where, "suppresses"), "suppresses every trigger that could stop an action"
     if _is_always(rule) and _covers(trigger.tools, None):
         yield (

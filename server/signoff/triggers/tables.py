@@ -270,10 +270,14 @@ def _mismatches(expect: Expectation, verdict: Verdict) -> Iterable[Mismatch]:
     for trigger in sorted({*reasons, *expect.reason}):
         wanted, reason = expect.reason.get(trigger, MATCHED), reasons.get(trigger, "did not fire")
         if wanted != reason:
-            hint = (
-                "" if trigger in expect.reason else f"if that is meant, write reason: {{{trigger}: {reason}}}"
-            )
+            hint = "" if trigger in expect.reason else _hint(trigger, reason)
             yield Mismatch(f"reason of {trigger}", wanted, reason, hint=hint)
+
+
+def _hint(trigger: str, reason: str) -> str:
+    meant = f"if that is meant, write reason: {{{trigger}: {reason}}}"
+    signal = reason.removeprefix("missing signals.")
+    return meant if signal == reason else f"give it a value, history: {{{signal}: …}}; {meant}"
 
 
 def _difference(what: str, wanted: set[str], got: set[str]) -> Iterable[Mismatch]:

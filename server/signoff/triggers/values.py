@@ -114,9 +114,7 @@ def _is_small(value: Any, room: int) -> bool:
             room -= len(one)
             if len(one) > MAX_CHARS:
                 return False
-        if isinstance(one, float) and abs(one) > MAX_INT:
-            return False
-        if isinstance(one, int) and abs(one) > MAX_INT:
+        if isinstance(one, (int, float)) and not abs(one) <= MAX_INT:  # NaN is not within it either
             return False
         if isinstance(one, Mapping):
             room -= sum(len(str(key)) for key in one) if len(one) <= _MAX_MEMBERS else 0

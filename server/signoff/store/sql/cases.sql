@@ -38,20 +38,35 @@ LEFT JOIN receipt r ON r.seq = d.seq
 WHERE d.escalation_id = :escalation_id AND d.undone_at IS NULL
 ORDER BY d.seq;
 
--- name: every_decision_of_case(escalation_id)
--- The decisions stored for a case or under one of its events, those taken back too, each with its content.
-SELECT d.*, p.body AS content
-FROM decision d
+-- name: every_decision_of_cases(after, last)
+-- The decisions stored for cases opened after one event and up to another, or under one of their events, those taken
+-- back too, each with its content. One statement for many cases: one for each was half the time of verifying a log.
+SELECT e.id AS of_case, d.*, p.body AS content
+FROM escalation e
+JOIN decision d ON d.escalation_id = e.id
 LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
-WHERE d.escalation_id = :escalation_id
-  OR d.seq IN (SELECT seq FROM audit_event WHERE escalation_id = :escalation_id)
-ORDER BY d.seq;
+WHERE e.opened_seq > :after AND e.opened_seq <= :last
+UNION ALL
+SELECT e.id AS of_case, d.*, p.body AS content
+FROM escalation e
+JOIN audit_event a ON a.escalation_id = e.id
+JOIN decision d ON d.seq = a.seq AND d.escalation_id <> e.id
+LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
+WHERE e.opened_seq > :after AND e.opened_seq <= :last
+ORDER BY seq;
 
--- name: every_receipt_of_case(escalation_id)
--- The receipts stored for a case or under one of its events, those of decisions taken back too.
-SELECT seq, escalation_id, token FROM receipt
-WHERE escalation_id = :escalation_id
-  OR seq IN (SELECT seq FROM audit_event WHERE escalation_id = :escalation_id)
+-- name: every_receipt_of_cases(after, last)
+-- The receipts stored for such cases or under one of their events, those of decisions taken back too.
+SELECT e.id AS of_case, r.seq, r.escalation_id, r.token
+FROM escalation e
+JOIN receipt r ON r.escalation_id = e.id
+WHERE e.opened_seq > :after AND e.opened_seq <= :last
+UNION ALL
+SELECT e.id AS of_case, r.seq, r.escalation_id, r.token
+FROM escalation e
+JOIN audit_event a ON a.escalation_id = e.id
+JOIN receipt r ON r.seq = a.seq AND r.escalation_id <> e.id
+WHERE e.opened_seq > :after AND e.opened_seq <= :last
 ORDER BY seq;
 
 -- name: add_receipt(seq, escalation_id, token)!
@@ -105,9 +120,12 @@ SELECT COUNT(*) AS n FROM escalation WHERE status = 'pending';
 SELECT verb, input_digest, escalation_id FROM idempotency WHERE caller = :caller AND key = :key;
 
 -- name: keep_first_answer(caller, key, verb, input_digest, escalation_id)!
--- Remember what a caller did with an idempotency key.
+-- Remember what a caller did with an idempotency key; of an erased case nothing more is kept.
 INSERT INTO idempotency (caller, key, verb, input_digest, escalation_id)
-VALUES (:caller, :key, :verb, :input_digest, :escalation_id);
+SELECT :caller, :key, :verb, :input_digest, :escalation_id
+WHERE NOT EXISTS (
+  SELECT 1 FROM escalation e WHERE e.id = :escalation_id
+  AND NOT EXISTS (SELECT 1 FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle'));
 
 -- name: receipt_of_opening(escalation_id)^
 -- The receipt of a case that the policy decided at once.

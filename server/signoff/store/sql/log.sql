@@ -36,9 +36,25 @@ SELECT COUNT(*) AS n FROM audit_node;
 -- The leaf hash of an event.
 SELECT leaf AS hash FROM audit_event WHERE seq = :seq;
 
+-- name: event(seq)^
+-- One event.
+SELECT body FROM audit_event WHERE seq = :seq;
+
 -- name: events_from(seq, most)
 -- Events in order, a page at a time.
 SELECT seq, body FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
+
+-- name: first_event_since(at)^
+-- The number of the first event at or after an instant.
+SELECT MIN(seq) AS seq FROM audit_event WHERE at >= :at;
+
+-- name: events_of_type_after(type, seq)
+-- Events of one type after a number, in order.
+SELECT seq, body FROM audit_event WHERE seq > :seq AND type = :type ORDER BY seq;
+
+-- name: payload(seq, field)^
+-- One payload with its salt.
+SELECT salt, body FROM payload WHERE seq = :seq AND field = :field;
 
 -- name: index_from(seq, most)
 -- What events are filed under, in order, a page at a time.
@@ -64,6 +80,12 @@ INSERT INTO payload (seq, field, salt, body) VALUES (:seq, :field, :salt, :body)
 -- name: payloads_from(seq, field, most)
 -- Payloads in order, a page at a time; strictly after (seq, field).
 SELECT seq, field, salt, body FROM payload
+WHERE seq > :seq OR (seq = :seq AND field > :field)
+ORDER BY seq, field LIMIT :most;
+
+-- name: payload_sizes_from(seq, field, most)
+-- How large the payloads strictly after (seq, field) are, so that a page of them stays small.
+SELECT LENGTH(body) AS size FROM payload
 WHERE seq > :seq OR (seq = :seq AND field > :field)
 ORDER BY seq, field LIMIT :most;
 

@@ -1,4 +1,7 @@
-"""Policies to begin with: commented files, one for each kind of agent, that people copy and adapt."""
+"""Policies to begin with: commented files, one for each kind of agent, that people copy and adapt, with table tests.
+
+The tables are part of a starter and not of our tests: whoever changes an amount sees in them what the change does.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,19 @@ def starter_policy(name: str = "general") -> str:
     Raises:
         KeyError: There is none of that name.
     """
+    return _text(name, ".yaml")
+
+
+def starter_cases(name: str = "general") -> str:
+    """Return the text of a starter policy's table tests, `policy.tests.yaml` beside it.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    return _text(name, ".tests.yaml")
+
+
+def _text(name: str, suffix: str) -> str:
     if name not in STARTERS:
         raise KeyError(name)
-    return files("signoff.triggers.starters").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return files("signoff.triggers.starters").joinpath(f"{name}{suffix}").read_text(encoding="utf-8")
