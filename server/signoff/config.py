@@ -316,7 +316,13 @@ class Settings(_Strict):
         timedelta(hours=1), description="How long an opened magic link goes on showing its case."
     )
     sign_in_link_valid_for: Duration = Field(
-        timedelta(minutes=15), description="Life of a link from `signoff people link`."
+        timedelta(minutes=15),
+        description="Life of a sign-in link: from the sign-in page, or from `signoff people link`.",
+    )
+    sign_in_by_alert: bool = Field(
+        True,
+        description="Whether the sign-in page sends a link to where a person's alerts go. Whoever reads that channel can\n"
+        "then sign in as them. false leaves passkeys and `signoff people link`.",
     )
     sign_in_valid_for: Duration = Field(
         timedelta(hours=12), description="How long a full sign-in lasts: one working day."
@@ -606,6 +612,8 @@ def default_settings() -> str:
 def _yaml(value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
     if isinstance(value, timedelta):

@@ -22,7 +22,8 @@ from signoff.cli import signoff
 from signoff.config import Config
 from signoff.desk.current_policy import note_current_policy
 from signoff.desk.people import add_person, local_agent, person_named
-from signoff.desk.sign_in import issue_sign_in_link, open_link, sign_out
+from signoff.desk.sessions import sign_out
+from signoff.desk.sign_in import issue_sign_in_link, open_link
 from signoff.domain.action import Action
 from signoff.domain.errors import Conflict
 from signoff.domain.people import SignIn

@@ -16,7 +16,8 @@ from tests.promises import promise
 from signoff.desk.deliver import GIVE_UP_AFTER, Errand, is_due, lease, record
 from signoff.desk.desk import Desk
 from signoff.desk.people import add_person, disable_person
-from signoff.desk.sign_in import MOST_REFUSED, fresh_link, issue_sign_in_link, open_link, sign_out, signed_in
+from signoff.desk.sessions import sign_out, signed_in
+from signoff.desk.sign_in import MOST_REFUSED, fresh_link, issue_sign_in_link, open_link
 from signoff.domain.action import Action
 from signoff.domain.alert import Failed, Sent
 from signoff.domain.clock import from_text

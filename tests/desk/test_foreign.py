@@ -16,7 +16,8 @@ from signoff.desk.desk import Desk
 from signoff.desk.look import agent_case, agent_cases
 from signoff.desk.people import agent_by_key, rotate_agent_key
 from signoff.desk.prove import prove
-from signoff.desk.sign_in import open_link, signed_in
+from signoff.desk.sessions import signed_in
+from signoff.desk.sign_in import open_link
 from signoff.desk.wait import wait_for_decision
 from signoff.domain.errors import Forbidden, LinkSpent, NotFound
 from signoff.domain.people import Agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from signoff.alerts.channels import Channels
+from signoff.alerts.channels import Channels, check_address
 from signoff.alerts.testing import send_test
 from signoff.alerts.vapid import open_vapid
 from signoff.alerts.webpush import PushSender, checked_subscription
@@ -48,6 +48,7 @@ def alerting(desk: Desk, channels: Channels) -> Alerting:
 
     return Alerting(
         send_test=send,
+        check_address=check_address,
         push_key=channels.push_key,
         browser_address=address,
         template_problems=problems,

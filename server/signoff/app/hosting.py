@@ -30,6 +30,7 @@ from signoff.desk.escalate import escalate_due
 from signoff.desk.heartbeat import note_silence, silence
 from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
+from signoff.desk.set_up import issue_set_up_link
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import SignoffError, StoreUnavailable
 
@@ -49,7 +50,14 @@ VACUUM_MOST_BYTES = 200_000_000
 """A larger database is not rewritten while it is served: that holds off every writer, at some 100 MB a second."""
 
 
-async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: anyio.Event) -> None:
+async def serve(
+    config: Config,
+    *,
+    terminal: TextIO,
+    ready: anyio.Event,
+    stop: anyio.Event,
+    on_set_up: Callable[[str], object] = lambda link: None,
+) -> None:
     """Host a home until `stop`: pages, MCP over HTTP, alerts, tiers, deadlines, checkpoints.
 
     A `signoff mcp` that hosts meanwhile is asked to hand over.
@@ -57,6 +65,7 @@ async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: a
     Args:
         terminal: Where alerts to `terminal:` are printed.
         ready: Set when requests are answered.
+        on_set_up: Called before that with the link that sets the home up, where nobody has signed in yet.
 
     Raises:
         CannotHost: Another `signoff serve` runs on this home, or the port is taken.
@@ -71,8 +80,17 @@ async def serve(config: Config, *, terminal: TextIO, ready: anyio.Event, stop: a
         with closing(bind(config)) as listening:
             async with open_desk(config) as desk, anyio.create_task_group() as tasks:
                 tasks.start_soon(stand_watch, desk, config)
+                await _offer_set_up(desk, on_set_up)
                 await host(desk, config, listening=listening, terminal=terminal, ready=ready, stop=stop)
                 tasks.cancel_scope.cancel()
+
+
+async def _offer_set_up(desk: Desk, on_set_up: Callable[[str], object]) -> None:
+    """Hand on the link that sets the home up, where there is one; a home that cannot be written is served without."""
+    with suppress(StoreUnavailable):
+        link = await issue_set_up_link(desk)
+        if link is not None:
+            on_set_up(link)
 
 
 async def host(
@@ -86,13 +104,16 @@ async def host(
 ) -> None:
     """Run pages, MCP over HTTP and the workers until `stop`; the caller holds `serve.lock`."""
     # None of these is needed by a `signoff mcp` that never hosts.
+    from signoff.alerts.sign_in_links import run_sign_in_links
     from signoff.alerts.worker import run_alerts
     from signoff.app.alerting import make_channels
     from signoff.app.anchors import ask_places, run_anchors
     from signoff.app.http import build_doors, serve_http
 
     channels = make_channels(config, desk.clock, terminal=terminal)
+    owner = f"host {os.getpid()}"
     async with anyio.create_task_group() as workers:
+        workers.start_soon(partial(run_sign_in_links, desk, channels, owner=owner))
         for what, every_s, work in _chores(desk, config):
             workers.start_soon(_repeat, desk, what, every_s, work)
         workers.start_soon(_watch_own_worker, desk, channels)
@@ -103,9 +124,7 @@ async def host(
             config,
             listening=listening,
             # Links are sent only when somebody answers them.
-            answering=lambda: workers.start_soon(
-                partial(run_alerts, desk, channels, owner=f"host {os.getpid()}")
-            ),
+            answering=lambda: workers.start_soon(partial(run_alerts, desk, channels, owner=owner)),
             ready=ready,
             stop=stop,
         )

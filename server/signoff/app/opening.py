@@ -115,6 +115,7 @@ def _desk_settings(config: Config) -> DeskSettings:
         case_sign_in_valid_for=settings.case_sign_in_valid_for,
         sign_in_link_valid_for=settings.sign_in_link_valid_for,
         sign_in_valid_for=settings.sign_in_valid_for,
+        sign_in_by_alert=settings.sign_in_by_alert,
         public_audit=settings.audit.public,
         checks=CheckSettings(settings.checks.keep_documents_for, settings.checks.audit),
         digest_above=settings.alerts.digest_above,

@@ -44,6 +44,7 @@ from signoff.domain.errors import Forbidden, InvalidRequest
 
 DECISION_PREFIX = b"signoff/decision/v1\n"
 ENROLMENT_PREFIX = b"signoff/enrolment/v1\n"
+SIGN_IN_PREFIX = b"signoff/sign-in/v1\n"
 VERSION = 1
 CHALLENGE_VALID_FOR = timedelta(minutes=5)
 NONCE_BYTES = 32
@@ -184,13 +185,7 @@ def read_signed(value: Any) -> Signed:
     """
     if not isinstance(value, Mapping) or value.keys() != {"statement", "assertion"}:
         raise _malformed()
-    parts = value["assertion"]
-    if not isinstance(parts, Mapping) or parts.keys() != set(_ASSERTION):
-        raise _malformed()
-    return Signed(
-        read_statement(value["statement"]),
-        Assertion(**{name: from_base64url(parts[name]) for name in _ASSERTION}),
-    )
+    return Signed(read_statement(value["statement"]), read_assertion(value["assertion"]))
 
 
 def read_statement(value: Any) -> Statement:
@@ -227,19 +222,53 @@ def check_signed(signed: Signed, public_key: bytes) -> int:
     Raises:
         PasskeyInvalid: `reason` says what does not hold.
     """
-    statement, assertion = signed.statement, signed.assertion
-    _check_client_data(
-        assertion.client_data, kind="webauthn.get", challenge=statement.challenge, origin=statement.origin
+    statement = signed.statement
+    return check_assertion(
+        signed.assertion,
+        public_key,
+        challenge=statement.challenge,
+        origin=statement.origin,
+        rp_id=statement.rp_id,
     )
-    count = _check_authenticator_data(assertion.authenticator_data, rp_id=statement.rp_id)
+
+
+def check_assertion(
+    assertion: Assertion, public_key: bytes, *, challenge: bytes, origin: str, rp_id: str
+) -> int:
+    """Check that the holder of a passkey signed a challenge on these pages, and was verified when they did.
+
+    Returns:
+        The authenticator's signature counter; 0 where it keeps none.
+
+    Raises:
+        PasskeyInvalid: `reason` says what does not hold.
+    """
+    _check_client_data(assertion.client_data, kind="webauthn.get", challenge=challenge, origin=origin)
+    count = _check_authenticator_data(assertion.authenticator_data, rp_id=rp_id)
     covered = assertion.authenticator_data + sha256(assertion.client_data).digest()
     _check_signature(public_key, signature=assertion.signature, covered=covered)
     return count
 
 
+def read_assertion(value: Any) -> Assertion:
+    """Read an assertion as `Assertion.as_json` writes it.
+
+    Raises:
+        PasskeyInvalid: Any other fields or kinds.
+    """
+    if not isinstance(value, Mapping) or value.keys() != set(_ASSERTION):
+        raise _malformed()
+    return Assertion(**{name: from_base64url(value[name]) for name in _ASSERTION})
+
+
 def enrolment_challenge(statement: Mapping[str, Any]) -> bytes:
     """Return the 32 bytes that a new passkey is made over."""
     return sha256(ENROLMENT_PREFIX + canonical(dict(statement))).digest()
+
+
+def sign_in_challenge(statement: Mapping[str, Any]) -> bytes:
+    """Return the 32 bytes that a passkey signs to sign its person in; they can never be those of a decision."""
+    return sha256(SIGN_IN_PREFIX + canonical(dict(statement))).digest()
 
 
 def read_registration(

@@ -61,7 +61,9 @@ def init(starter: str | None, home: Path | None) -> None:
     click.echo(f"  keys      {found.keys}")
     click.echo(f"  database  {found.database}")
     click.echo(f"\nPeople: {name}. Next:\n")
-    click.echo("  signoff serve                        pages, alerts, MCP over HTTP")
+    click.echo(
+        "  signoff serve                        pages, alerts, MCP over HTTP; prints a link to set up and sign in"
+    )
     click.echo("  signoff agents add NAME              a key for an agent")
     click.echo("  signoff policy test POLICY           what the policy says, case by case")
     click.echo("  signoff people address YOU ADDRESS   alerts by mail, push or chat\n")
@@ -107,6 +109,7 @@ async def _serve(config: Config) -> None:
     from signoff.config import MCP_PATH
 
     ready, stop = anyio.Event(), anyio.Event()
+    set_up: list[str] = []
 
     async def greet() -> None:
         await ready.wait()
@@ -114,12 +117,17 @@ async def _serve(config: Config) -> None:
         click.echo(f"  pages   {config.base_url}/          (sign in: signoff people link NAME)")
         click.echo(f"  MCP     {config.base_url}{MCP_PATH}       (keys: signoff agents add NAME)")
         click.echo(f"  audit   {load_keys(config.home.keys).origin}")
+        if set_up:
+            click.echo(
+                "\nNobody has signed in yet. Set this home up here; the link opens once, within an hour:\n"
+            )
+            click.echo(f"  {set_up[0]}\n")
         click.echo("Alerts without another address are printed here. Ctrl-C ends it.")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_signal, stop)
         tasks.start_soon(greet)
-        await app.serve(config, terminal=sys.stdout, ready=ready, stop=stop)
+        await app.serve(config, terminal=sys.stdout, ready=ready, stop=stop, on_set_up=set_up.append)
         tasks.cancel_scope.cancel()
     click.echo("Stopped. Nothing that was acknowledged is lost.")
 

@@ -15,7 +15,7 @@ from signoff.desk.signing import Proof, check_proof, signatures
 from signoff.domain.decision import Answer
 from signoff.domain.errors import AlreadyDecided, Forbidden, Stale
 from signoff.domain.escalation import Escalation, decided, final_digest_of, undone
-from signoff.domain.people import SignIn
+from signoff.domain.people import SignIn, unsigned
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -137,7 +137,7 @@ async def _surely(
 ) -> SignIn:
     """Return how sure it is who decides: a passkey counts for the decision that it signed, and for no other."""
     if proof is None:
-        return replace(sign_in, assurance="session") if sign_in.assurance == "passkey" else sign_in
+        return unsigned(sign_in)
     return await check_proof(
         unit,
         desk,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -42,6 +43,8 @@ class DeskSettings:
     """How long an opened magic link shows its case."""
     sign_in_link_valid_for: timedelta = timedelta(minutes=15)
     sign_in_valid_for: timedelta = timedelta(hours=12)
+    sign_in_by_alert: bool = True
+    """Whether a sign-in link goes to where a person's alerts go, when they ask for one."""
     public_audit: PublicAudit = "checkpoints"
     lease_s: int = 60
     """How long a worker may take to send an alert before another may try."""
@@ -66,6 +69,12 @@ class Desk:
     new_id: NewId
     settings: DeskSettings
     tries: Tries = field(default_factory=Tries)
+    """Links and passkeys that did not sign anybody in."""
+    asks: Tries = field(
+        default_factory=lambda: Tries("Too many sign-in links were asked for from here. Wait ten minutes.")
+    )
+    sign_in_seal: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """Marks the challenges of this process: a passkey signs in over one of ours only (`passkey_sign_in.py`)."""
     erasures: ErasureFile | None = None
     """What was erased, known outside the database; without it nothing can be erased."""
     recorder: Recorder = field(init=False)

@@ -23,7 +23,7 @@ from signoff.domain.decision import Choice, Decision
 from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
 from signoff.domain.escalation import Escalation, check_open
 from signoff.domain.event import Draft
-from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case
+from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case, unsigned
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -313,7 +313,9 @@ def _obstacle(
             raise Forbidden("The agent acts on your behalf, so another person must decide this case.")
         if any(one.person_id == sign_in.person.id for one in case.approvals):
             raise Forbidden("You have approved; another person must, too.")
-        check_may_decide(sign_in, queue=case.queue, role=case.role_needed, assurance=case.require.assurance)
+        check_may_decide(
+            unsigned(sign_in), queue=case.queue, role=case.role_needed, assurance=case.require.assurance
+        )
     except StepUpNeeded as error:
         return error.message, error.needed
     except SignoffError as error:

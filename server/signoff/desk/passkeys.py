@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,12 +24,13 @@ from signoff.audit.passkey import (
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import person_named
+from signoff.desk.sessions import check_full, check_not_disabled
 from signoff.desk.signing import pages_of
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.people import Passkey, Person, SignIn, at_least
+from signoff.domain.people import Passkey, Person, SignIn
 from signoff.store.unit import Unit
 
 MAX_LABEL_CHARS = 60
@@ -44,7 +46,7 @@ async def enrolment(desk: Desk, sign_in: SignIn) -> dict[str, Any]:
     Raises:
         Forbidden: A magic link's sign-in cannot add passkeys.
     """
-    _check_signed_in(sign_in)
+    check_full(sign_in)
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
     nonce = base64url(secrets.token_bytes(NONCE_BYTES))
@@ -78,7 +80,7 @@ async def offer_passkey(
         Conflict: This passkey is known, or the person has twenty.
         Forbidden: A magic link's sign-in cannot add passkeys.
     """
-    _check_signed_in(sign_in)
+    check_full(sign_in)
     if not (0 < len(label) <= MAX_LABEL_CHARS and label.isprintable()):
         raise InvalidRequest(f"must be 1 to {MAX_LABEL_CHARS} printable characters.", field="label")
     about = _about(desk, sign_in)
@@ -93,7 +95,7 @@ async def offer_passkey(
     )
 
     async def move(unit: Unit) -> Passkey:
-        await _check_still_there(unit, sign_in.person)
+        await check_not_disabled(unit, sign_in.person)
         if not timedelta(0) <= unit.now - _read_time(statement["at"]) <= CHALLENGE_VALID_FOR:
             raise PasskeyInvalid("wrong_challenge", "That took more than five minutes. Try again.")
         held = await unit.passkeys_of(sign_in.person.id)
@@ -125,12 +127,11 @@ async def confirm_passkey(desk: Desk, by: SignIn, credential: str) -> Passkey:
         Forbidden: One's own passkey, or neither admin nor supervisor.
         Conflict: It does not wait for anybody.
     """
-    _check_signed_in(by)
-    if not by.person.roles & CONFIRMERS:
-        raise Forbidden("Only an admin or a supervisor confirms passkeys.")
+    check_full(by)
+    _check_confirms(by)
 
     async def move(unit: Unit) -> Passkey:
-        await _check_still_there(unit, by.person)
+        await check_not_disabled(unit, by.person)
         passkey = await _passkey(unit, credential)
         if passkey.person_id == by.person.id:
             raise Forbidden("This passkey is your own, so another person must confirm it.")
@@ -152,6 +153,8 @@ async def confirm_passkey(desk: Desk, by: SignIn, credential: str) -> Passkey:
 async def revoke_passkey(desk: Desk, credential: str, *, by: SignIn | None) -> Passkey:
     """Let a passkey sign nothing from now on; what it signed before stays signed.
 
+    Sign-in sessions that its person opened with a passkey end, for it may have been this one; not the one that revokes.
+
     Args:
         by: Its person, an admin or a supervisor; None for whoever has the server's terminal.
 
@@ -161,12 +164,12 @@ async def revoke_passkey(desk: Desk, credential: str, *, by: SignIn | None) -> P
         Conflict: It was revoked before.
     """
     if by is not None:
-        _check_signed_in(by)
+        check_full(by)
 
     async def move(unit: Unit) -> Passkey:
         passkey = await _passkey(unit, credential)
         if by is not None:
-            await _check_still_there(unit, by.person)
+            await check_not_disabled(unit, by.person)
             if passkey.person_id != by.person.id and not by.person.roles & CONFIRMERS:
                 raise Forbidden("Only its person, an admin or a supervisor revokes a passkey.")
         if not await unit.revoke_passkey(credential):
@@ -174,9 +177,16 @@ async def revoke_passkey(desk: Desk, credential: str, *, by: SignIn | None) -> P
         actor: Actor = SYSTEM if by is None else by.actor
         data = {"person": passkey.person_id, "credential": credential, "key_digest": _digest(passkey)}
         await unit.record(Draft("person.passkey_revoked", unit.now, actor, data))
+        await _end_sessions_by_passkey(unit, passkey.person_id, actor, but=by.session_id if by else "")
         return await _passkey(unit, credential)
 
     return await desk.store.write(move)
+
+
+async def _end_sessions_by_passkey(unit: Unit, person_id: str, actor: Actor, *, but: str) -> None:
+    for session in await unit.sign_ins.open_of(person_id, unit.now):
+        if session.way == "passkey" and session.id != but:
+            await unit.end_sign_in(session, by=actor)
 
 
 async def passkeys_of(desk: Desk, name: str) -> list[Passkey]:
@@ -188,6 +198,78 @@ async def passkeys_of(desk: Desk, name: str) -> list[Passkey]:
     person = await person_named(desk, name)
     async with desk.store.reading() as reader:
         return await reader.passkeys_of(person.id)
+
+
+async def my_passkeys(desk: Desk, sign_in: SignIn) -> list[Passkey]:
+    """Return one's own passkeys, oldest first, those that wait or were revoked too.
+
+    Raises:
+        Forbidden: A magic link's sign-in.
+    """
+    check_full(sign_in)
+    async with desk.store.reading() as reader:
+        return await reader.passkeys_of(sign_in.person.id)
+
+
+async def has_passkey(desk: Desk, person: Person) -> bool:
+    """Say whether a person holds a passkey that signs on these pages."""
+    _, rp_id = pages_of(desk)
+    async with desk.store.reading() as reader:
+        held = await reader.passkeys_of(person.id)
+    return any(one.state == "in use" and one.rp_id == rp_id for one in held)
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyLine:
+    """A passkey with the names of those concerned."""
+
+    passkey: Passkey
+    person_name: str
+    confirmed_by: str | None
+    is_mine: bool
+
+
+async def all_passkeys(desk: Desk, by: SignIn) -> list[PasskeyLine]:
+    """Return everybody's passkeys that wait or are in use, those that wait first, then by name.
+
+    Raises:
+        Forbidden: Neither admin nor supervisor, or a magic link's sign-in.
+    """
+    check_full(by)
+    _check_confirms(by)
+    async with desk.store.reading() as reader:
+        held = await reader.passkeys()
+        people = {one.id: one for one in await reader.people()}
+    lines = [
+        PasskeyLine(
+            one,
+            people[one.person_id].name,
+            people[one.enrolled_by].name if one.enrolled_by else None,
+            one.person_id == by.person.id,
+        )
+        for one in held
+        if one.state != "revoked" and people[one.person_id].disabled_at is None
+    ]
+    return sorted(lines, key=lambda one: (one.passkey.state != "waiting", one.person_name))
+
+
+async def passkeys_to_confirm(desk: Desk, by: SignIn) -> int:
+    """Return how many passkeys wait for this person to confirm them; 0 for whoever confirms none."""
+    if not by.person.roles & CONFIRMERS:
+        return 0
+    lines = await all_passkeys(desk, by)
+    return sum(one.passkey.state == "waiting" and not one.is_mine for one in lines)
+
+
+def fingerprint(passkey: Passkey) -> str:
+    """Return what two people compare to know that they speak of the same passkey: `5f2a 90c1 …`, 64 bits."""
+    shown = _digest(passkey).removeprefix("sha256:")[:16]
+    return " ".join(shown[at : at + 4] for at in range(0, 16, 4))
+
+
+def _check_confirms(by: SignIn) -> None:
+    if not by.person.roles & CONFIRMERS:
+        raise Forbidden("Only an admin or a supervisor confirms passkeys.")
 
 
 async def pinned_keys(desk: Desk) -> Operators:
@@ -221,15 +303,3 @@ def _read_time(text: Any) -> Any:
         return from_text(text)
     except (ValueError, TypeError):
         raise PasskeyInvalid("malformed", "The passkey's answer cannot be read.") from None
-
-
-def _check_signed_in(sign_in: SignIn) -> None:
-    """Refuse a magic link of one case: it opens that case and nothing else."""
-    if sign_in.only_case is not None or not at_least(sign_in.assurance, "session"):
-        raise Forbidden("Sign in fully for this; a magic link opens its case only.")
-
-
-async def _check_still_there(unit: Unit, person: Person) -> None:
-    held = await unit.person(person.id)
-    if held is None or held.disabled_at is not None:
-        raise Forbidden("You are not signed in.")

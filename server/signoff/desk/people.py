@@ -42,7 +42,7 @@ async def add_person(
         InvalidRequest: An empty or unprintable name, a role that does not exist, or too many addresses.
         Conflict: The name is taken.
     """
-    _check_name(name)
+    check_name(name)
     _check_roles(roles)
 
     async def move(unit: Unit) -> Person:
@@ -115,7 +115,7 @@ async def change_person(
     return changed
 
 
-async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Person:
+async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by: Actor = SYSTEM) -> Person:
     """Send a person's alerts to these addresses from now on; the caller has checked them.
 
     Args:
@@ -129,7 +129,7 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...]) -> Pe
 
     async def move(unit: Unit) -> Person:
         made = replace(person, addresses=_addresses(unit, addresses, held=person.addresses))
-        await note_addresses(unit, person.id, made.addresses, SYSTEM)
+        await note_addresses(unit, person.id, made.addresses, by)
         return made
 
     return await desk.store.write(move)
@@ -281,7 +281,7 @@ async def list_agents(desk: Desk) -> list[Agent]:
 
 
 async def _add_agent(desk: Desk, name: str, *, owner: str | None, hashed: bytes | None) -> Agent:
-    _check_name(name)
+    check_name(name)
     owner_id = None if owner is None else (await person_named(desk, owner)).id
 
     async def move(unit: Unit) -> Agent:
@@ -300,6 +300,11 @@ def _check_roles(roles: Iterable[Role]) -> None:
         raise InvalidRequest(f"must be among {', '.join(ROLES)}; at least one.", field="roles")
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be shown.
+
+    Raises:
+        InvalidRequest: Empty, too long, or with characters or spaces that cannot be seen.
+    """
     if not (0 < len(name) <= MAX_NAME_CHARS and name.isprintable() and name.strip() == name):
         raise InvalidRequest(f"must be 1 to {MAX_NAME_CHARS} printable characters.", field="name")

@@ -1,34 +1,25 @@
-"""How people get in: magic links and sign-in sessions. Nothing an agent holds opens any of this."""
+"""How people get in by a link. Nothing an agent holds opens any of this; the session that begins is in `sessions.py`."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.people import key_hash, person_named
-from signoff.domain.alert import AlertDraft
+from signoff.desk.sessions import SECRET_BYTES, Opened, begin
+from signoff.domain.alert import TERMINAL, AlertDraft
 from signoff.domain.errors import Forbidden, LinkSpent
 from signoff.domain.escalation import Escalation
-from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.people import Assurance, Link, Person, SignIn, SignInSession
+from signoff.domain.event import SYSTEM, Draft
+from signoff.domain.people import Link, LinkPurpose, Person
 from signoff.store.unit import Unit
 
-SECRET_BYTES = 32
 MOST_REFUSED = 20  # wrong tries per case in ten minutes, then even the right secret opens nothing for a while
 REFUSED_WINDOW = timedelta(minutes=10)
 FRESH_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A link that was opened: who it let in, and the cookie that says so from now on."""
-
-    sign_in: SignIn
-    token: str
-    expires_at: datetime
 
 
 async def issue_case_link(unit: Unit, desk: Desk, case: Escalation, person: Person, address: str) -> str:
@@ -40,11 +31,10 @@ async def issue_case_link(unit: Unit, desk: Desk, case: Escalation, person: Pers
     expires_at = case.deadline_at
     if case.urgency in ("high", "critical"):
         expires_at = min(expires_at, unit.now + desk.settings.urgent_link_valid_for)
-    link, secret = _link(unit, person, address, case_id=case.id, expires_at=expires_at)
-    await unit.add_link(link)
-    data = {"link": link.id, "person": person.id, "purpose": link.purpose}
-    await unit.record(Draft("link.issued", unit.now, SYSTEM, data, case.id))
-    return f"{desk.settings.base_url}/d/{link.id}#{secret}"
+    made = await issue_link(
+        unit, desk, person, "case", address=address, expires_at=expires_at, case_id=case.id
+    )
+    return made.url
 
 
 async def issue_sign_in_link(desk: Desk, name: str) -> str:
@@ -58,24 +48,42 @@ async def issue_sign_in_link(desk: Desk, name: str) -> str:
     if person.disabled_at is not None:
         raise Forbidden(f"{name} is disabled and cannot sign in.")
 
-    async def move(unit: Unit) -> str:
-        expires_at = unit.now + desk.settings.sign_in_link_valid_for
-        link, secret = _link(unit, person, "terminal:", case_id=None, expires_at=expires_at)
-        await unit.add_link(link)
-        data = {"link": link.id, "person": person.id, "purpose": link.purpose}
-        await unit.record(Draft("link.issued", unit.now, SYSTEM, data))
-        return f"{desk.settings.base_url}/d/{link.id}#{secret}"
+    async def move(unit: Unit) -> IssuedLink:
+        return await issue_link(
+            unit,
+            desk,
+            person,
+            "sign_in",
+            address=TERMINAL,
+            expires_at=unit.now + desk.settings.sign_in_link_valid_for,
+        )
 
-    return await desk.store.write(move)
+    return (await desk.store.write(move)).url
 
 
-def _link(
-    unit: Unit, person: Person, address: str, *, case_id: str | None, expires_at: datetime
-) -> tuple[Link, str]:
+@dataclass(frozen=True, slots=True)
+class IssuedLink:
+    """A link on its way to its person. Its address holds the secret, which is stored nowhere."""
+
+    id: str
+    url: str = field(repr=False)
+
+
+async def issue_link(
+    unit: Unit,
+    desk: Desk,
+    person: Person,
+    purpose: LinkPurpose,
+    *,
+    address: str,
+    expires_at: datetime,
+    case_id: str | None = None,
+) -> IssuedLink:
+    """Issue a link, with its event; of a case, it replaces earlier ones to the same person and address."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     link = Link(
         id=unit.new_id("lnk"),
-        purpose="case" if case_id else "sign_in",
+        purpose=purpose,
         secret_hash=key_hash(secret),
         person_id=person.id,
         escalation_id=case_id,
@@ -83,16 +91,20 @@ def _link(
         issued_at=unit.now,
         expires_at=expires_at,
     )
-    return link, secret
+    await unit.add_link(link)
+    data = {"link": link.id, "person": person.id, "purpose": link.purpose}
+    await unit.record(Draft("link.issued", unit.now, SYSTEM, data, case_id))
+    return IssuedLink(link.id, f"{desk.settings.base_url}/d/{link.id}#{secret}")
 
 
-async def open_link(desk: Desk, link_id: str, secret: str, *, source: str) -> Opened:
+async def open_link(desk: Desk, link_id: str, secret: str, *, source: str, browser: str = "") -> Opened:
     """Use a magic link, once.
 
     Args:
         link_id: From the path.
         secret: From the fragment, sent by POST after a click.
         source: Where the request comes from, for the brake on guessing; it is not kept.
+        browser: What the browser says it is, for the list of sign-in sessions.
 
     Raises:
         LinkSpent: It opens nothing; the reader is told the same whatever the reason is.
@@ -112,11 +124,13 @@ async def open_link(desk: Desk, link_id: str, secret: str, *, source: str) -> Op
                 return LinkSpent("throttled")
         person = await unit.person(link.person_id)
         why = _why_not(link, secret, person, unit.now)
+        if why is None and link.purpose == "set_up" and await unit.sign_ins.any():
+            why = "set_up_over"
         if why is not None or person is None or not await unit.spend_link(link.id):
             data = {"link": link.id, "why": why or "used"}
             await unit.record(Draft("link.refused", unit.now, SYSTEM, data, link.escalation_id))
             return LinkSpent(why or "used")
-        return await _let_in(unit, desk, link, person)
+        return await _let_in(unit, desk, link, person, browser=browser)
 
     made = await desk.store.write(move)
     if isinstance(made, LinkSpent):
@@ -140,25 +154,24 @@ def _why_not(link: Link, secret: str, person: Person | None, now: datetime) -> s
     return None
 
 
-async def _let_in(unit: Unit, desk: Desk, link: Link, person: Person) -> Opened:
-    assurance: Assurance = "link" if link.purpose == "case" else "session"
-    valid_for = (
-        desk.settings.case_sign_in_valid_for if link.purpose == "case" else desk.settings.sign_in_valid_for
-    )
-    token = secrets.token_urlsafe(SECRET_BYTES)
-    session = SignInSession(
-        person_id=person.id,
-        assurance=assurance,
+async def _let_in(unit: Unit, desk: Desk, link: Link, person: Person, *, browser: str) -> Opened:
+    opened = await begin(
+        unit,
+        desk,
+        person,
+        "link" if link.purpose == "case" else "session",
+        way="set_up" if link.purpose == "set_up" else "link",
+        browser=browser,
         only_case=link.escalation_id,
-        opened_at=unit.now,
-        expires_at=unit.now + valid_for,
-        ended_at=None,
     )
-    await unit.add_sign_in(key_hash(token), session)
-    actor = Actor("person", person.id, assurance)
     data = {"link": link.id, "purpose": link.purpose}
-    await unit.record(Draft("link.opened", unit.now, actor, data, link.escalation_id))
-    return Opened(SignIn(person, assurance, link.escalation_id), token, session.expires_at)
+    await unit.record(Draft("link.opened", unit.now, opened.sign_in.actor, data, link.escalation_id))
+    request = await unit.sign_ins.request_of_link(link.id)
+    if request is None:
+        return opened
+    # The others that went to the same person's other addresses are of no use any more.
+    await unit.sign_ins.forget_requests_of(person.id)
+    return replace(opened, back_to=request.back_to)
 
 
 async def fresh_link(desk: Desk, link_id: str) -> None:
@@ -181,31 +194,5 @@ async def fresh_link(desk: Desk, link_id: str) -> None:
         await unit.record(Draft("link.renewed", unit.now, SYSTEM, {"link": link.id}, case.id))
         draft = AlertDraft("fresh_link", person.id, link.address, case.urgency, unit.now)
         await unit.add_alert(case.id, draft)
-
-    await desk.store.write(move)
-
-
-async def signed_in(desk: Desk, token: str) -> SignIn:
-    """Return who a cookie signs in.
-
-    Raises:
-        Forbidden: Nobody, not any more, or a disabled person.
-    """
-    async with desk.store.reading() as reader:
-        session = await reader.sign_in(key_hash(token))
-        person = await reader.person(session.person_id) if session else None
-    now = desk.clock.now()
-    if session is None or person is None or session.ended_at is not None or now >= session.expires_at:
-        raise Forbidden("You are not signed in.")
-    if person.disabled_at is not None:
-        raise Forbidden("You are not signed in.")
-    return SignIn(person, session.assurance, session.only_case)
-
-
-async def sign_out(desk: Desk, token: str) -> None:
-    """End a sign-in session; nothing happens for a cookie that signs nobody in."""
-
-    async def move(unit: Unit) -> None:
-        await unit.end_sign_in(key_hash(token))
 
     await desk.store.write(move)

@@ -1,4 +1,4 @@
-"""Count wrong tries per source, in this process: a brake on guessing, not a fact that decides anything."""
+"""Count tries per source, in this process: a brake on guessing and on floods, not a fact that decides anything."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ MOST_SOURCES = 10_000  # the oldest are forgotten first, so a flood of sources c
 
 
 class Tries:
-    """Wrong tries by source over the last ten minutes."""
+    """Tries by source over the last ten minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "Too many links from here did not open. Wait ten minutes.") -> None:
+        self._message = message
         self._by_source: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     def check(self, source: str, now: datetime) -> None:
-        """Refuse a source that has failed too often.
+        """Refuse a source that has tried too often.
 
         Raises:
-            RateLimited: 30 wrong tries within ten minutes.
+            RateLimited: 30 tries within ten minutes.
         """
         tries = self._by_source.get(source)
         if tries is None:
@@ -30,13 +31,10 @@ class Tries:
         while tries and tries[0] <= now - WINDOW:
             tries.popleft()
         if len(tries) >= MOST_TRIES:
-            raise RateLimited(
-                "Too many links from here did not open. Wait ten minutes.",
-                retry_after_s=int(WINDOW.total_seconds()),
-            )
+            raise RateLimited(self._message, retry_after_s=int(WINDOW.total_seconds()))
 
     def count(self, source: str, now: datetime) -> None:
-        """Remember one wrong try."""
+        """Remember one try."""
         self._by_source.setdefault(source, deque(maxlen=MOST_TRIES)).append(now)
         self._by_source.move_to_end(source)
         while len(self._by_source) > MOST_SOURCES:

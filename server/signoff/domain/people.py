@@ -6,7 +6,7 @@ Roles add up: a person may hold several. The desk asks the functions here; no pa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -70,6 +70,10 @@ class Person:
     """Whether they hear who decided a case that they were alerted to."""
 
 
+SignInWay = Literal["link", "passkey", "set_up"]
+"""How a sign-in session began: by a link, by a passkey, or by the link that sets a home up."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """A person as they stand before a page: who, how sure, and for which case only, if limited."""
@@ -78,6 +82,9 @@ class SignIn:
     assurance: Assurance
     only_case: str | None = None
     """A magic link opens one case; a full sign-in session opens all the person may see."""
+    session_id: str = ""
+    """`ses_…`; empty for a sign-in that no session stands behind, as in the command line."""
+    way: SignInWay = "link"
 
     @property
     def actor(self) -> Actor:
@@ -120,6 +127,14 @@ def works_queue(person: Person, queue: str) -> bool:
     if "supervisor" in person.roles:
         return True
     return "operator" in person.roles and (not person.queues or queue in person.queues)
+
+
+def unsigned(sign_in: SignIn) -> SignIn:
+    """Return a sign-in as it counts for a decision over which nothing was signed: as `session` at most.
+
+    Whoever signed in with a passkey has signed that they are here, and no decision.
+    """
+    return replace(sign_in, assurance="session") if sign_in.assurance == "passkey" else sign_in
 
 
 def check_may_decide(sign_in: SignIn, *, queue: str, role: Role, assurance: Assurance) -> None:
@@ -178,7 +193,7 @@ class Passkey:
         return "waiting" if self.enrolled_at is None else "in use"
 
 
-LinkPurpose = Literal["case", "sign_in"]
+LinkPurpose = Literal["case", "sign_in", "set_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +218,35 @@ class Link:
 class SignInSession:
     """A sign-in session as it is stored; its cookie is known by hash only."""
 
+    id: str
+    """`ses_…`; it names the session and opens nothing."""
     person_id: str
     assurance: Assurance
     only_case: str | None
+    way: SignInWay
+    browser: str
+    """What the browser said of itself, in a few words."""
     opened_at: datetime
     expires_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal["case", "full"]:
+        """Say whether it opens one case or all that its person may see."""
+        return "full" if self.only_case is None else "case"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """A sign-in link that was asked for and is to be sent to one of a person's addresses."""
+
+    id: str
+    person_id: str
+    place: int
+    """Which of the person's addresses, from 0; not the address itself, which may hold passwords."""
+    back_to: str | None
+    """The case that the person came from."""
+    asked_at: datetime
+    attempts: int
+    link_id: str | None
+    """The link that was made last; another try makes another."""

@@ -15,6 +15,8 @@ class Alerting:
     """Made by the composition root."""
 
     send_test: Callable[[AddressHealth, Actor], Awaitable[Delivery]]
+    check_address: Callable[[str], str]
+    """Returns an address that alerts may go to, or raises InvalidRequest."""
     push_key: str
     """The key that a browser subscribes with, base64url; empty where nothing is sent to browsers."""
     browser_address: Callable[[str, str, str], str]

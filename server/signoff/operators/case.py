@@ -13,10 +13,13 @@ from typing import Any, Literal, cast
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from signoff.audit.passkey import base64url
 from signoff.desk import decide as desk_decide
+from signoff.desk import signing
 from signoff.desk.look import CaseView, look
+from signoff.desk.passkeys import has_passkey
 from signoff.domain.canonical import parse_json
 from signoff.domain.decision import Answer, Choice
 from signoff.domain.errors import (
@@ -33,6 +36,7 @@ from signoff.domain.people import SignIn
 from signoff.operators.arguments_form import FINAL, RAW, argument_fields, read_arguments
 from signoff.operators.diff import changes
 from signoff.operators.forms import values_of
+from signoff.operators.passkey_doors import read_proof
 from signoff.operators.present import MAX_ROWS, json_text, rows
 from signoff.operators.problems import Problem, problem_of
 from signoff.operators.response_form import Sent, read_response, response_field, was_filled
@@ -60,6 +64,7 @@ async def preview(door: Door, request: Request) -> Response:
         answer = _answer(view, sent)
     except SignoffError as error:
         return await page_of(door, sign_in, view, sent=sent, problem=problem_of(error))
+    signs = await _signs(door, sign_in, view)
     changed = [] if answer.arguments is None else changes(view.proposed_arguments, answer.arguments)
     carried = {
         "version": str(view.case.version),
@@ -73,7 +78,7 @@ async def preview(door: Door, request: Request) -> Response:
         carried[RESPONSE] = json_text(answer.response)
     values = {
         "person": sign_in.person, "now": view.now, "view": view, "case": view.case, "changed": changed,
-        "arguments": answer.arguments, "answer": answer, "carried": carried,
+        "arguments": answer.arguments, "answer": answer, "carried": carried, "signs": signs,
     }  # fmt: skip
     return door.render.page("preview.html", values)
 
@@ -94,11 +99,46 @@ async def decide(door: Door, request: Request) -> Response:
             answer,
             version=version,
             view_digest=_first(sent, "view_digest"),
+            proof=read_proof({name: values[0] for name, values in sent.items()}),
         )
     except (AlreadyDecided, Conflict, Forbidden, InvalidRequest) as error:
         view = await look(door.desk, sign_in, escalation_id)
         return await page_of(door, sign_in, view, sent=sent, problem=problem_of(error))
     return RedirectResponse(f"/cases/{view.case.id}", status_code=303)
+
+
+async def challenge(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/challenge: what a passkey signs so that this very decision is taken; nothing is stored.
+
+    What is wrong with the decision itself is told by a page: the browser then sends it without a signature.
+    """
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    version = _check_current(view, sent)
+    asked = await signing.challenge(
+        door.desk,
+        sign_in,
+        view.case.id,
+        _answer(view, sent),
+        version=version,
+        view_digest=_first(sent, "view_digest"),
+    )
+    return JSONResponse(
+        {
+            "statement": asked.statement.as_json(),
+            "salt": base64url(asked.salt),
+            "challenge": asked.challenge,
+            "rp_id": asked.statement.rp_id,
+            "credentials": asked.credentials,
+            "timeout_ms": asked.timeout_ms,
+        }
+    )
+
+
+async def _signs(door: Door, sign_in: SignIn, view: CaseView) -> bool:
+    """Say whether this person decides by signing: a passkey is all that is missing, and they hold one."""
+    return view.step_up == "passkey" and await has_passkey(door.desk, sign_in.person)
 
 
 async def undo(door: Door, request: Request) -> Response:
@@ -212,13 +252,30 @@ async def page_of(
         problem: Why it could not be taken.
         problem_title: What stands over it, where it was about something else than a decision.
     """
+    holds_passkey = view.step_up is not None and await has_passkey(door.desk, sign_in.person)
     # A bundle of 2 MB takes a second to show; in a thread it holds up nobody else.
-    made = partial(_made, door, sign_in, view, sent=sent, problem=problem, problem_title=problem_title)
+    made = partial(
+        _made,
+        door,
+        sign_in,
+        view,
+        sent=sent,
+        problem=problem,
+        problem_title=problem_title,
+        holds_passkey=holds_passkey,
+    )
     return await anyio.to_thread.run_sync(made)
 
 
 def _made(
-    door: Door, sign_in: SignIn, view: CaseView, *, sent: Sent, problem: Problem | None, problem_title: str
+    door: Door,
+    sign_in: SignIn,
+    view: CaseView,
+    *,
+    sent: Sent,
+    problem: Problem | None,
+    problem_title: str,
+    holds_passkey: bool,
 ) -> Response:
     document = view.document
     schema = document.get("response_schema")
@@ -246,6 +303,10 @@ def _made(
         "given": given,
         "problem": problem,
         "problem_title": problem_title,
+        "holds_passkey": holds_passkey,
+        "signs": holds_passkey and view.step_up == "passkey",
+        "signed_in_fully": sign_in.only_case is None,
+        "by_alert": door.desk.settings.sign_in_by_alert,
     }
     return door.render.page("case.html", values, status=200 if problem is None else problem.status)
 

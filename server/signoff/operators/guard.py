@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable
+from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -55,6 +57,8 @@ class Site:
         """
         parts = urlsplit(base_url)
         self.scheme = parts.scheme
+        self.name = parts.hostname or ""
+        self.netloc = parts.netloc.lower()
         self.secure = parts.scheme == "https"
         host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
         if not host or not (self.secure or (parts.scheme == "http" and host in LOOPBACK)):
@@ -65,6 +69,20 @@ class Site:
         names = LOOPBACK if host in LOOPBACK else frozenset({host})
         port = f":{parts.port}" if parts.port is not None else ""
         self.hosts = frozenset(f"{name}{port}" for name in names)
+
+    def passkeys(self, host: str | None) -> Literal["", "address", "elsewhere"]:
+        """Say why no passkey works on these pages, empty where they do.
+
+        A passkey belongs to a host name; browsers refuse addresses (WebAuthn Level 3, §5.1.3 and §13.4.9).
+
+        Returns:
+            `address`: the pages are reached by an IP address; `elsewhere`: this browser is not at `base_url`.
+        """
+        try:
+            ipaddress.ip_address(self.name)
+        except ValueError:
+            return "" if host is None or host.lower() == self.netloc else "elsewhere"
+        return "address"
 
     def knows(self, host: str | None) -> bool:
         """Say whether a Host header names us; anything else may be a rebound DNS name."""

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signoff.desk.look import inbox
+from signoff.desk.passkeys import passkeys_to_confirm
 from signoff.operators.sign_in import Door, who
 
 
@@ -17,5 +18,11 @@ async def show(door: Door, request: Request) -> Response:
     seen = await inbox(door.desk, sign_in)
     # A trigger that is no longer in the policy goes by its id.
     titles = {one.id: one.title or one.id for one in door.desk.policy.current().policy.triggers}
-    values = {"inbox": seen, "now": seen.now, "person": sign_in.person, "titles": titles}
+    values = {
+        "inbox": seen,
+        "now": seen.now,
+        "person": sign_in.person,
+        "titles": titles,
+        "passkeys_to_confirm": await passkeys_to_confirm(door.desk, sign_in),
+    }
     return door.render.page("inbox.html", values)

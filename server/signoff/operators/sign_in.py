@@ -1,24 +1,29 @@
-"""Who stands before a page: the cookie, the page that says how to sign in, and signing out.
+"""Who stands before a page: the cookie, and the doors by which one comes to it: links that are asked for, and out.
 
 The cookie is the only credential that is ever read: a bearer key in a header counts for nothing here.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signoff.desk.desk import Desk
-from signoff.desk.sign_in import sign_out, signed_in
+from signoff.desk.sessions import Opened, sign_out, signed_in
+from signoff.desk.sign_in_requests import ask_for_link
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import SignIn
 from signoff.operators.alerting import Alerting
+from signoff.operators.browsers import source_of
+from signoff.operators.forms import fields_of
 from signoff.operators.guard import Site
+from signoff.operators.problems import Problem
 from signoff.operators.render import Render
 
+_CASE = re.compile(r"esc_[0-9A-Z]{26}")
 SIGNED_OUT = "/sign-in?out=1"
 
 
@@ -56,27 +61,81 @@ async def who(door: Door, request: Request) -> SignIn:
         raise NotSignedIn from None
 
 
-def set_cookie(door: Door, response: Response, token: str, *, expires_at: datetime) -> None:
-    """Give a browser its new sign-in session."""
+async def who_fully(door: Door, request: Request) -> SignIn:
+    """Return the person before a page that a magic link of one case does not open.
+
+    Raises:
+        NotSignedIn: Nobody who is known, or somebody who came by such a link.
+    """
+    sign_in = await who(door, request)
+    if sign_in.only_case is not None:
+        raise NotSignedIn
+    return sign_in
+
+
+async def who_if_anybody(door: Door, request: Request) -> SignIn | None:
+    """Return the person before a page that is for strangers, too."""
+    try:
+        return await who(door, request)
+    except NotSignedIn:
+        return None
+
+
+async def let_in(door: Door, request: Request, opened: Opened, *, go_to: str) -> Response:
+    """Go on to a page with a new session; the one that the browser had before ends."""
+    old = request.cookies.get(door.cookie)
+    if old:
+        await sign_out(door.desk, old)
+    response = RedirectResponse(go_to, status_code=303)
     response.set_cookie(
         door.cookie,
-        token,
-        max_age=max(0, int((expires_at - door.desk.clock.now()).total_seconds())),
+        opened.token,
+        max_age=max(0, int((opened.expires_at - door.desk.clock.now()).total_seconds())),
         path="/",
         secure=door.site.secure,
         httponly=True,
         samesite="strict",
     )
+    return response
 
 
-def how_to_sign_in(door: Door, *, status: int, signed_out: bool = False) -> Response:
+def case_page(case_id: str | None) -> str:
+    """Return the page of a case that a form names, or the inbox: a form leads nowhere else."""
+    return f"/cases/{case_id}" if case_id and _CASE.fullmatch(case_id) else "/"
+
+
+def how_to_sign_in(
+    door: Door,
+    *,
+    status: int,
+    signed_out: bool = False,
+    problem: Problem | None = None,
+    host: str | None = None,
+) -> Response:
     """Return the page that says how to sign in; the same for everybody who is not."""
-    return door.render.page("sign_in.html", {"signed_out": signed_out, "asked": status == 401}, status=status)
+    values = {
+        "signed_out": signed_out,
+        "asked": status == 401,
+        "problem": problem,
+        "by_alert": door.desk.settings.sign_in_by_alert,
+        "passkeys": door.site.passkeys(host),
+    }
+    return door.render.page("sign_in.html", values, status=status)
 
 
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /sign-in."""
-    return how_to_sign_in(door, status=200, signed_out="out" in request.query_params)
+    host = request.headers.get("host")
+    return how_to_sign_in(door, status=200, signed_out="out" in request.query_params, host=host)
+
+
+async def ask(door: Door, request: Request) -> Response:
+    """Answer POST /sign-in/link, alike for every name; whoever is signed in asks for themselves."""
+    form = await fields_of(request)
+    here = await who_if_anybody(door, request)
+    name = here.person.name if here is not None else form.get("name", "")
+    await ask_for_link(door.desk, name, source=source_of(request), back_to=form.get("back_to", ""))
+    return door.render.page("sign_in_sent.html", {})
 
 
 async def leave(door: Door, request: Request) -> Response:

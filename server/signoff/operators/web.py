@@ -11,13 +11,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from signoff.audit.keys import load_public
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import silence
 from signoff.domain.errors import SignoffError
-from signoff.operators import admin_alerts, case, hand, inbox, links, settings, sign_in
+from signoff.operators import (
+    admin_alerts,
+    case,
+    hand,
+    inbox,
+    links,
+    my_sign_in,
+    passkey_doors,
+    set_up,
+    settings,
+    sign_in,
+    their_sign_in,
+)
 from signoff.operators.alerting import Alerting
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
@@ -27,7 +38,7 @@ from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.store.unit import Unit
 
 
-def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
+def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
     """Return the pages for people, to be mounted at `/` after every other route.
 
     Args:
@@ -36,7 +47,8 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
-    door = Door(desk, load(lambda: desk.store.read_only), Site(desk.settings.base_url), alerting)
+    render = load(lambda: desk.store.read_only)
+    door = Door(desk, render, Site(desk.settings.base_url), alerting)
     pages = Starlette(
         routes=[
             Route("/", partial(inbox.show, door)),
@@ -44,6 +56,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/challenge", partial(case.challenge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
             Route("/cases/{escalation_id}/acknowledge", partial(hand.acknowledge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/hand-over", partial(hand.hand_over, door), methods=["POST"]),
@@ -54,6 +67,9 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
             Route("/d/{link_id}", partial(links.use, door), methods=["POST"]),
             Route("/d/{link_id}/fresh", partial(links.renew, door), methods=["POST"]),
             Route("/sign-in", partial(sign_in.show, door)),
+            Route("/sign-in/link", partial(sign_in.ask, door), methods=["POST"]),
+            Route("/sign-in/passkey/challenge", partial(passkey_doors.challenge, door), methods=["POST"]),
+            Route("/sign-in/passkey", partial(passkey_doors.enter, door), methods=["POST"]),
             Route("/sign-out", partial(sign_in.leave, door), methods=["POST"]),
             Route("/settings", partial(settings.show, door)),
             Route("/settings/test", partial(settings.test, door), methods=["POST"]),
@@ -62,6 +78,18 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> ASGIApp:
             Route("/admin/alerts", partial(admin_alerts.show, door)),
             Route("/admin/alerts/test", partial(admin_alerts.test, door), methods=["POST"]),
             Route("/push-worker.js", partial(settings.worker, door)),
+            Route("/set-up", partial(set_up.show, door)),
+            Route("/set-up/name", partial(set_up.rename, door), methods=["POST"]),
+            Route("/set-up/address", partial(set_up.add_address, door), methods=["POST"]),
+            Route("/settings/sign-in", partial(my_sign_in.show, door)),
+            Route("/settings/passkeys", partial(my_sign_in.add, door), methods=["POST"]),
+            Route("/settings/passkeys/challenge", partial(my_sign_in.challenge, door), methods=["POST"]),
+            Route("/settings/passkeys/revoke", partial(my_sign_in.revoke, door), methods=["POST"]),
+            Route("/settings/sessions/end", partial(my_sign_in.end, door), methods=["POST"]),
+            Route("/people/sign-in", partial(their_sign_in.show, door)),
+            Route("/people/passkeys/confirm", partial(their_sign_in.confirm, door), methods=["POST"]),
+            Route("/people/passkeys/revoke", partial(their_sign_in.revoke, door), methods=["POST"]),
+            Route("/people/sessions/end", partial(their_sign_in.end, door), methods=["POST"]),
             Route("/static/{digest}/{name}", door.render.file),
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),

@@ -16,6 +16,7 @@ FILES = (
     "log.sql",
     "cases.sql",
     "people.sql",
+    "sign_in.sql",
     "outbox.sql",
     "channels.sql",
     "history.sql",

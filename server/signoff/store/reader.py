@@ -22,6 +22,7 @@ from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
+from signoff.store.sign_ins import SignIns
 
 PAGE = 500
 POLICY_PAGE = 16
@@ -39,6 +40,8 @@ class Reader(ErasureReads):
         """What was asked, and what is counted of it."""
         self.outbox = OutboxView(connection, queries)
         """Who sends alerts, and what is wrong with that."""
+        self.sign_ins: SignIns = SignIns(connection, queries)
+        """Sign-in sessions, and links that were asked for."""
 
     # The log
 

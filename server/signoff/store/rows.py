@@ -18,7 +18,7 @@ from signoff.domain.decision import Decision
 from signoff.domain.duty import Absence, Override, Rotation
 from signoff.domain.escalation import Approval, Escalation
 from signoff.domain.hours import Hours
-from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInRequest, SignInSession
 from signoff.domain.verdict import URGENCIES, Requirement, Urgency
 from signoff.store.sealing import Sealing
 
@@ -420,12 +420,28 @@ def link(row: Row, sealing: Sealing) -> Link:
 def sign_in(row: Row) -> SignInSession:
     """Read a sign-in session."""
     return SignInSession(
+        id=row["id"],
         person_id=row["person_id"],
         assurance=row["assurance"],
         only_case=row["only_case"],
+        way=row["way"],
+        browser=row["browser"],
         opened_at=from_text(row["opened_at"]),
         expires_at=from_text(row["expires_at"]),
         ended_at=optional_time(row["ended_at"]),
+    )
+
+
+def sign_in_request(row: Row) -> SignInRequest:
+    """Read a request for a sign-in link."""
+    return SignInRequest(
+        id=row["id"],
+        person_id=row["person_id"],
+        place=row["place"],
+        back_to=row["back_to"],
+        asked_at=from_text(row["asked_at"]),
+        attempts=row["attempts"],
+        link_id=row["link_id"],
     )
 
 

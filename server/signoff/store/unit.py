@@ -25,6 +25,7 @@ from signoff.store.history import History
 from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
 from signoff.store.sealing import NO_KEY, Sealing
+from signoff.store.sign_ins import SignInMoves
 
 SALT_BYTES = 32
 
@@ -44,6 +45,8 @@ class Unit(ErasureWrites, Reader):
     `now` is read from the clock once, and never stands before the last event.
     """
 
+    sign_ins: SignInMoves
+
     def __init__(
         self,
         connection: Any,
@@ -60,6 +63,7 @@ class Unit(ErasureWrites, Reader):
         self.new_id: Callable[[str], str] = lambda prefix: new_id(prefix, now)
         self.history = History(connection, queries, now)
         self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
+        self.sign_ins = SignInMoves(connection, queries, now=now, new_id=self.new_id)
 
     @property
     def next_seq(self) -> int:
@@ -360,28 +364,44 @@ class Unit(ErasureWrites, Reader):
         row = await self._q.spend_link(self._connection, id=link_id, spent_at=to_text(self.now))
         return row is not None
 
-    async def add_sign_in(self, token_hash: bytes, session: SignInSession) -> None:
-        """Open a sign-in session, with its event."""
+    async def add_sign_in(
+        self, token_hash: bytes, session: SignInSession, *, credential: str | None = None
+    ) -> None:
+        """Open a sign-in session, with its event.
+
+        Args:
+            credential: The passkey that opened it.
+        """
         await self._q.add_sign_in(
             self._connection,
             token_hash=token_hash,
+            id=session.id,
             person_id=session.person_id,
             assurance=session.assurance,
             only_case=session.only_case,
+            way=session.way,
+            browser=session.browser,
             opened_at=to_text(session.opened_at),
             expires_at=to_text(session.expires_at),
         )
         actor = Actor("person", session.person_id, session.assurance)
-        data = {"expires_at": to_text(session.expires_at)}
+        data = {"session": session.id, "way": session.way, "expires_at": to_text(session.expires_at)}
+        if credential is not None:
+            data["credential"] = credential
         await self.record(Draft("person.signed_in", self.now, actor, data, session.only_case))
 
-    async def end_sign_in(self, token_hash: bytes) -> None:
-        """Sign out, with its event; nothing happens where nobody is signed in."""
-        session = await self.sign_in(token_hash)
-        ended = await self._q.end_sign_in(self._connection, token_hash=token_hash, ended_at=to_text(self.now))
-        if ended is not None and session is not None:
-            actor = Actor("person", session.person_id, session.assurance)
-            await self.record(Draft("person.signed_out", self.now, actor, {}, session.only_case))
+    async def end_sign_in(self, session: SignInSession, *, by: Actor) -> bool:
+        """End a sign-in session, with its event; False if it had ended."""
+        ended = await self._q.end_sign_in(self._connection, id=session.id, ended_at=to_text(self.now))
+        if ended is None:
+            return False
+        data = {"session": session.id, "person": session.person_id}
+        await self.record(Draft("person.signed_out", self.now, by, data, session.only_case))
+        return True
+
+    async def rename_person(self, person_id: str, name: str) -> None:
+        """Call a person something else; the caller has seen that the name is free."""
+        await self._q.rename_person(self._connection, id=person_id, name=name)
 
     # Duty
 

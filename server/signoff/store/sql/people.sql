@@ -73,24 +73,6 @@ WHERE escalation_id = :escalation_id AND spent_at IS NULL AND revoked_at IS NULL
 -- A disabled person's links open nothing.
 UPDATE link SET revoked_at = :revoked_at WHERE person_id = :person_id AND spent_at IS NULL AND revoked_at IS NULL;
 
--- name: add_sign_in(token_hash, person_id, assurance, only_case, opened_at, expires_at)!
--- Open a sign-in session.
-INSERT INTO sign_in (token_hash, person_id, assurance, only_case, opened_at, expires_at)
-VALUES (:token_hash, :person_id, :assurance, :only_case, :opened_at, :expires_at);
-
--- name: sign_in(token_hash)^
--- A sign-in session by its cookie's hash.
-SELECT * FROM sign_in WHERE token_hash = :token_hash;
-
--- name: end_sign_in(token_hash, ended_at)^
--- Sign out; no row means that nobody was signed in.
-UPDATE sign_in SET ended_at = :ended_at WHERE token_hash = :token_hash AND ended_at IS NULL
-RETURNING person_id;
-
--- name: end_sign_ins_of(person_id, ended_at)!
--- Sign a person out everywhere.
-UPDATE sign_in SET ended_at = :ended_at WHERE person_id = :person_id AND ended_at IS NULL;
-
 -- name: add_passkey(credential, person_id, public_key, rp_id, label, sign_count, offered_at)^
 -- Keep a passkey that waits for a second person; no row means that it is known.
 INSERT INTO person_passkey (credential, person_id, public_key, rp_id, label, sign_count, offered_at)
