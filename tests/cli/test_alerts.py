@@ -107,6 +107,23 @@ def test_a_test_alert_arrives_and_health_says_so(config: Config, mailbox: tuple[
     assert "last sent" in run(config, "alerts", "health").output
 
 
+def test_no_test_is_sent_that_cannot_be_recorded(config: Config, mailbox: tuple[Mailbox, int]) -> None:
+    """The database was put back from a copy, so nothing may be written."""
+    box, port = mailbox
+    name = send_to(config, address_of(port))
+    database = config.home.database
+    yesterday = database.read_bytes()
+    assert run(config, "people", "add", "sofia").exit_code == 0
+    assert run(config, "audit", "checkpoint").exit_code == 0
+    database.write_bytes(yesterday)
+
+    shown = run(config, "alerts", "test", name)
+
+    assert shown.exit_code == 1
+    assert "No test was sent, because it could not be recorded. signoff is read-only here" in shown.output
+    assert box.mails == []
+
+
 def test_an_address_that_fails_is_named_with_why_and_how_often(
     config: Config, mailbox: tuple[Mailbox, int]
 ) -> None:

@@ -44,7 +44,7 @@ FORMS: Mapping[str, str] = {
 
 MAX_TEMPLATE_BYTES = 64 * 1024
 MAX_SUBJECT_CHARS = 400
-MAX_PUSH_CHARS = 900  # Pushover takes 1024 with the link
+MAX_PUSH_CHARS = 800  # Pushover takes 1024 with the link and the id
 MAX_CHAT_CHARS = 1900  # Discord takes 2000
 MAX_MAIL_CHARS = 64 * 1024
 _LONGEST = {
