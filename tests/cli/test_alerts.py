@@ -70,6 +70,8 @@ def test_an_alert_can_be_looked_at_before_it_is_sent(config: Config, channel: st
     assert shown.exit_code == 0
     assert shows in shown.output
     assert "DE0212" not in shown.output
+    assert "/d/lnk_" in shown.output
+    assert channel == "sms" or "audit " in shown.output
 
 
 def test_a_preview_opens_nothing_and_leaves_no_trace(config: Config) -> None:
