@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signoff.domain.errors import InvalidRequest
+from signoff.operators.areas import note_path
 from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -120,6 +121,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started = False
+        note_path(scope["path"])
 
         async def send_guarded(message: Message) -> None:
             nonlocal started

@@ -17,6 +17,7 @@ from signoff.desk.sign_in_requests import ask_for_link
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import SignIn
 from signoff.operators.alerting import Alerting
+from signoff.operators.areas import note_sign_in
 from signoff.operators.browsers import source_of
 from signoff.operators.forms import fields_of
 from signoff.operators.guard import Site
@@ -56,9 +57,11 @@ async def who(door: Door, request: Request) -> SignIn:
     if not token:
         raise NotSignedIn
     try:
-        return await signed_in(door.desk, token)
+        sign_in = await signed_in(door.desk, token)
     except Forbidden:
         raise NotSignedIn from None
+    note_sign_in(sign_in)
+    return sign_in
 
 
 async def who_fully(door: Door, request: Request) -> SignIn:

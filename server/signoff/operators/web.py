@@ -103,6 +103,9 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Exception: partial(_on_failure, door),
         },
     )
+    render.lead_to(
+        route.path for route in pages.routes if isinstance(route, Route) and "GET" in (route.methods or ())
+    )
     return Guard(pages, site=door.site, refuse=partial(_refuse, door))
 
 
