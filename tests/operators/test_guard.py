@@ -18,8 +18,8 @@ from signoff.operators.guard import Site
 from signoff.operators.web import build_pages
 
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 CSP_OF_SETTINGS = CSP.replace("trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker")
 ROUTES = [

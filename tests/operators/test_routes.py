@@ -26,6 +26,7 @@ FOR_EVERYBODY = {
     "GET /audit/tile/{path:path}",
     "GET /d/{link_id}",
     "GET /healthz",
+    "GET /offline",
     "GET /push-worker.js",
     "GET /readyz",
     "GET /sign-in",

@@ -24,10 +24,10 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types 'none'"
 )
-# Registering a service worker takes a trusted URL; there, one policy may make one (`static/push.js`).
+# Registering a service worker takes a trusted URL; there, one policy may make one (`static/worker.js`).
 SETTINGS_PATH = "/settings"
 SETTINGS_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
     "trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker"

@@ -32,6 +32,7 @@ from signoff.operators import (
 from signoff.operators.alerting import Alerting
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
+from signoff.operators.installed import installed_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
@@ -77,7 +78,6 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/settings/browsers/remove", partial(settings.remove_browser, door), methods=["POST"]),
             Route("/admin/alerts", partial(admin_alerts.show, door)),
             Route("/admin/alerts/test", partial(admin_alerts.test, door), methods=["POST"]),
-            Route("/push-worker.js", partial(settings.worker, door)),
             Route("/set-up", partial(set_up.show, door)),
             Route("/set-up/name", partial(set_up.rename, door), methods=["POST"]),
             Route("/set-up/address", partial(set_up.add_address, door), methods=["POST"]),
@@ -95,6 +95,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
+            *installed_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
