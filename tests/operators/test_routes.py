@@ -58,6 +58,7 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "GET /set-up",
     "GET /settings",
     "GET /settings/sign-in",
+    "GET /style",
     "POST /admin/alerts/test",
     "POST /people/passkeys/confirm",
     "POST /people/passkeys/revoke",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,11 @@ class Render:
             {"now": None, "person": here().person, "read_only": self.read_only(), **values}
         )
         return HTMLResponse(made, status_code=status)
+
+    def colours(self) -> list[str]:
+        """Return the names of the design tokens that are colours."""
+        tokens = self.static["tokens.css"].decode("utf-8")
+        return list(dict.fromkeys(re.findall(r"--([a-z-]+): #", tokens)))
 
     def lead_to(self, served: Iterable[str]) -> None:
         """Offer the areas whose entrances are among the paths that answer a GET."""

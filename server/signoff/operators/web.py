@@ -36,6 +36,7 @@ from signoff.operators.installed import installed_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.operators.style import style_routes
 from signoff.store.unit import Unit
 
 
@@ -96,6 +97,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
             *installed_routes(door),
+            *style_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
