@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,11 +146,11 @@ def policy_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listening() -> socket.socket:
+def listening() -> Generator[socket.socket]:
     """A socket that listens already, so that its port is known before the desk is made."""
-    made = socket.create_server(("127.0.0.1", 0))
-    made.setblocking(False)
-    return made
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.setblocking(False)
+        yield made
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from signoff.operators.present import rows
 from signoff.operators.sign_in import Door, who_fully
 
 PARTS = "style/"
+PRINTED = "evidence.css"
+"""It goes into evidence files alone, beside none of the others."""
 VALUES: dict[str, Any] = {
     "amount_eur": 1240,
     "notify_customer": True,
@@ -66,7 +68,7 @@ async def show(door: Door, request: Request) -> Response:
         ),
         "changed": changes(VALUES, before),
         "parts": door.render.environment.list_templates(filter_func=lambda name: name.startswith(PARTS)),
-        "sheets": [name for name in door.render.static if name.endswith(".css")],
+        "sheets": [name for name in door.render.static if name.endswith(".css") and name != PRINTED],
         "colours": door.render.colours(),
     }
     return door.render.page("style.html", values)
