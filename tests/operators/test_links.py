@@ -227,7 +227,9 @@ async def test_an_agents_key_opens_no_page(desk: Desk, cast: Cast, visitor: NewV
 
     assert response.status_code == 401
     assert "wire_transfer" not in response.text
-    assert response.text == (await visitor().get("/cases/esc_0")).text
+    assert response.text == (await visitor().get(path.format(case=case))).text
+    unknown = "esc_" + "0" * 26
+    assert response.text.replace(case, unknown) == (await visitor().get(path.format(case=unknown))).text
 
 
 @pytest.mark.parametrize("verb", ["decide", "preview", "undo"])

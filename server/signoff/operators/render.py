@@ -96,6 +96,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         shown=present.shown,
         argument=lambda text: present.shown(text, edges=True),
         pieces=pieces,
+        from_right=present.from_right,
         span=present.span,
         instant=present.instant,
         machine=present.machine_instant,

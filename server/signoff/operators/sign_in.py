@@ -114,14 +114,20 @@ def how_to_sign_in(
     signed_out: bool = False,
     problem: Problem | None = None,
     host: str | None = None,
+    back_to: str = "",
 ) -> Response:
-    """Return the page that says how to sign in; the same for everybody who is not."""
+    """Return the page that says how to sign in; the same for everybody who is not.
+
+    Args:
+        back_to: The case that was asked for, to which every way in leads back.
+    """
     values = {
         "signed_out": signed_out,
         "asked": status == 401,
         "problem": problem,
         "by_alert": door.desk.settings.sign_in_by_alert,
         "passkeys": door.site.passkeys(host),
+        "back_to": back_to if _CASE.fullmatch(back_to) else "",
     }
     return door.render.page("sign_in.html", values, status=status)
 

@@ -128,7 +128,8 @@ async def _on_error(door: Door, request: Request, error: Exception) -> Response:
 
 
 async def _on_stranger(door: Door, request: Request, error: Exception) -> Response:
-    return how_to_sign_in(door, status=401)
+    asked = str(request.path_params.get("escalation_id", ""))
+    return how_to_sign_in(door, status=401, host=request.headers.get("host"), back_to=asked)
 
 
 async def _on_http_error(door: Door, request: Request, error: Exception) -> Response:
