@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -200,7 +201,9 @@ async def test_without_javascript_the_navigation_and_the_menu_work(
         page = await plain.new_page()
         await page.goto(site.url + "/")
         await page.get_by_role("link", name="Admin").click()
-        await expect(page.get_by_role("link", name="Admin")).to_have_attribute("aria-current", "true")
+        await expect(page.get_by_role("link", name="Admin")).to_have_attribute(
+            "aria-current", re.compile("page|true")
+        )
         await page.locator(".me").click()
         await page.get_by_role("button", name="Sign out").click()
         await page.get_by_text("You are signed out.").wait_for()
@@ -259,9 +262,6 @@ async def test_words_from_right_to_left_move_nothing_beside_them(
         "summary": "החזר",
     }
     case = await ask(desk, cast.ada, action, material)
-    order = """(one) => { const range = document.createRange(); const at = [];
-      for (const text of [one.firstChild, one.lastChild]) { range.selectNodeContents(text); at.push(range.getBoundingClientRect().left); }
-      return at; }"""
     async with visit() as site:
         page = await enter(site, "דנה 12")
         name = page.locator(".me__name")
@@ -277,7 +277,6 @@ async def test_words_from_right_to_left_move_nothing_beside_them(
         assert left > box["x"] + box["width"] / 2, "Hebrew begins on the right"
         await page.screenshot(path=screenshots / "rtl-case.png", full_page=True)
         assert await page.evaluate("document.documentElement.dir") == "ltr"
-    assert order
 
 
 @asynccontextmanager
