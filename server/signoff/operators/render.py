@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -80,6 +80,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         argument=lambda text: present.shown(text, edges=True),
         pieces=pieces,
         span=present.span,
+        seconds=lambda seconds: present.span(timedelta(seconds=seconds)),
         instant=present.instant,
         machine=present.machine_instant,
         rows=present.rows,

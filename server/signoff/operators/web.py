@@ -35,6 +35,7 @@ from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.operators.stats import stats_routes
 from signoff.store.unit import Unit
 
 
@@ -95,6 +96,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
+            *stats_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),

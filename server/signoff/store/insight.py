@@ -1,0 +1,111 @@
+"""What is counted about cases and people: for statistics, and for nothing that decides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from signoff.domain.canary import Canary
+from signoff.domain.case import Status
+from signoff.domain.clock import from_text, to_text
+from signoff.domain.decision import Choice
+from signoff.store import rows
+
+PAGE = 1000
+
+
+class Counted(NamedTuple):
+    """What statistics count of one case."""
+
+    status: Status
+    queue: str
+    triggers: tuple[str, ...]
+    opened_at: datetime
+    decided_at: datetime | None
+    by_people: bool
+    """Whether people decided it; False while it waits, where it ended by itself, and where the policy decided."""
+
+
+class Answered(NamedTuple):
+    """One decision of one person, as statistics count it."""
+
+    person_id: str
+    choice: Choice
+    decided_at: datetime
+    queue: str
+    triggers: tuple[str, ...]
+    looked_at: datetime | None
+    """When this person first looked at the case; None where they decided it without opening it."""
+
+
+class Insight:
+    """Reads for statistics, through the connection of a reader."""
+
+    def __init__(self, connection: Any, queries: Any) -> None:
+        self._connection = connection
+        self._q = queries
+
+    async def cases_since(self, since: datetime) -> AsyncGenerator[Counted]:
+        """Stream the cases opened since an instant, in the order of opening; canaries are left out."""
+        row = await self._q.opened_since(self._connection, since=to_text(since))
+        if row is None:
+            return
+        start = row["opened_seq"]
+        while True:
+            found = self._q.counted_cases(self._connection, opened_seq=start, most=PAGE)
+            page = [one async for one in found]
+            for one in page:
+                yield Counted(
+                    one["status"],
+                    one["queue"],
+                    tuple(orjson.loads(one["triggers"])),
+                    from_text(one["opened_at"]),
+                    rows.optional_time(one["decided_at"]),
+                    one["decided_by"] != "[]",
+                )
+            if len(page) < PAGE:
+                return
+            start = page[-1]["opened_seq"] + 1
+
+    async def answers_since(self, since: datetime) -> list[Answered]:
+        """Return what people decided since an instant and did not take back, in order."""
+        found = self._q.answers_since(self._connection, since=to_text(since))
+        return [
+            Answered(
+                one["person_id"],
+                one["choice"],
+                from_text(one["decided_at"]),
+                one["queue"],
+                tuple(orjson.loads(one["triggers"])),
+                rows.optional_time(one["looked_at"]),
+            )
+            async for one in found
+        ]
+
+    async def canary_made_by(self, escalation_id: str) -> str | None:
+        """Return who made a canary; None for any other case."""
+        row = await self._q.canary(self._connection, escalation_id=escalation_id)
+        return None if row is None else row["made_by"]
+
+    async def canaries_since(self, since: datetime) -> list[Canary]:
+        """Return the canaries made since an instant, newest first."""
+        found = self._q.canaries_since(self._connection, since=to_text(since))
+        return [
+            Canary(
+                escalation_id=one["escalation_id"],
+                made_by=one["made_by"],
+                made_at=from_text(one["made_at"]),
+                drill=one["drill"],
+                queue=one["queue"],
+                tool=one["tool"],
+                summary=one["summary"],
+                status=one["status"],
+                answered_by=one["answered_by"],
+                answered_at=rows.optional_time(one["answered_at"]),
+                choice=one["choice"],
+            )
+            async for one in found
+        ]

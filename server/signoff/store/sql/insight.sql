@@ -1,0 +1,49 @@
+-- name: opened_since(since)^
+-- The number of the first case opened since an instant.
+SELECT opened_seq FROM escalation WHERE opened_at >= :since ORDER BY opened_at, opened_seq LIMIT 1;
+
+-- name: counted_cases(opened_seq, most)
+-- What statistics count of cases, in the order of opening, a page at a time; canaries are none.
+SELECT e.opened_seq, e.status, e.queue, e.triggers, e.opened_at, e.decided_at, e.decided_by
+FROM escalation e JOIN agent a ON a.id = e.agent_id
+WHERE e.opened_seq >= :opened_seq AND a.stands_for IS NULL
+ORDER BY e.opened_seq LIMIT :most;
+
+-- name: answers_since(since)
+-- What people decided since an instant, and when each first looked at the case before: the first look at each version
+-- of a case is an event.
+SELECT d.person_id, d.choice, d.decided_at, e.queue, e.triggers,
+  (SELECT MIN(v.at) FROM audit_event v
+   WHERE v.escalation_id = d.escalation_id AND v.type = 'bundle.viewed' AND v.seq < d.seq
+     AND json_extract(CAST(v.body AS TEXT), '$.actor.id') = d.person_id) AS looked_at
+FROM decision d JOIN escalation e ON e.id = d.escalation_id
+WHERE d.decided_at >= :since AND d.undone_at IS NULL
+ORDER BY d.decided_at, d.id;
+
+-- name: canary(escalation_id)^
+-- A canary by its case.
+SELECT * FROM canary WHERE escalation_id = :escalation_id;
+
+-- name: canaries_since(since)
+-- The canaries made since an instant, newest first, each with how its case stands.
+SELECT c.*, e.status, e.queue, e.tool, e.summary, e.opened_at, e.deadline_at, e.agent_id
+FROM canary c JOIN escalation e ON e.id = c.escalation_id
+WHERE c.made_at >= :since ORDER BY c.made_at DESC, c.escalation_id DESC;
+
+-- name: add_canary(escalation_id, made_by, made_at, drill)!
+-- Keep that a case is a canary.
+INSERT INTO canary (escalation_id, made_by, made_at, drill) VALUES (:escalation_id, :made_by, :made_at, :drill);
+
+-- name: answer_canary(escalation_id, answered_by, answered_at, choice)!
+-- Keep what somebody made of a canary.
+UPDATE canary SET answered_by = :answered_by, answered_at = :answered_at, choice = :choice
+WHERE escalation_id = :escalation_id;
+
+-- name: stand_in(stands_for)^
+-- The agent that asks for canaries under the name of another.
+SELECT * FROM agent WHERE stands_for = :stands_for;
+
+-- name: add_stand_in(id, name, owner, created_at, stands_for, shown_name)!
+-- Add an agent that asks for canaries; it has no key.
+INSERT INTO agent (id, name, owner, created_at, stands_for, shown_name)
+VALUES (:id, :name, :owner, :created_at, :stands_for, :shown_name);
