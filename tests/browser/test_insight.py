@@ -12,6 +12,7 @@ from tests.browser.test_looks import SIZES, enter, overflows
 from tests.conftest import Cast
 
 from signoff.desk.desk import Desk
+from signoff.desk.people import add_person, agent_by_key
 from signoff.domain.decision import Answer
 
 pytestmark = pytest.mark.browser
@@ -58,3 +59,51 @@ async def test_statistics_fit_the_screen(
         await page.get_by_text("The numbers as a table").first.click()
         assert await page.get_by_role("cell", name="min").first.is_visible()
         assert not await overflows(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+async def test_administration_fits_the_screen(
+    desk: Desk, cast: Cast, clock: HandClock, visit: Visit, screenshots: Path, size: str, scheme: str
+) -> None:
+    anna = await add_person(desk, "Anna", roles=["admin"])
+    await ask(desk, cast.ada, REFUND)
+    digest = desk.policy.current().digest
+    async with visit() as site:
+        page = await site.page(viewport=SIZES[size], color_scheme=scheme)
+        await enter(site, page, "Anna")
+        for name, path in (
+            ("admin", "/admin"),
+            ("people", "/admin/people"),
+            ("person", f"/admin/people/{anna.id}"),
+            ("agents", "/admin/agents"),
+            ("agent", f"/admin/agents/{cast.ada.id}"),
+            ("keys", "/admin/keys"),
+            ("policy", "/admin/policy"),
+            ("policy-version", f"/admin/policy/{digest}"),
+        ):
+            await page.goto(site.url + path)
+            assert not await overflows(page), path
+            await page.screenshot(path=screenshots / f"admin-{name}-{size}-{scheme}.png", full_page=True)
+
+
+async def test_an_admin_adds_an_agent_and_tries_a_policy_by_clicking(
+    desk: Desk, cast: Cast, visit: Visit, screenshots: Path
+) -> None:
+    await add_person(desk, "Anna", roles=["admin"])
+    await ask(desk, cast.ada, REFUND)
+    async with visit() as site:
+        page = await site.page(viewport=SIZES["phone"], java_script_enabled=True)
+        await enter(site, page, "Anna")
+        await page.goto(f"{site.url}/admin/agents")
+        await page.get_by_label("Name").fill("Cleo")
+        await page.get_by_role("button", name="Add, and show its key").click()
+        key = await page.locator("#key").inner_text()
+        assert (await agent_by_key(desk, key)).name == "Cleo"
+        await page.screenshot(path=screenshots / "admin-agent-key.png")
+        await page.goto(f"{site.url}/admin/policy")
+        field = page.get_by_label("Policy YAML")
+        await field.fill((await field.input_value()).replace("then: escalate", "then: deny", 1))
+        await page.get_by_role("button", name="Try it").click()
+        await page.get_by_role("heading", name="1 of 1 would have been answered differently").wait_for()
+        await page.screenshot(path=screenshots / "admin-policy-tried.png", full_page=True)

@@ -16,11 +16,10 @@ from statistics import median
 
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
-from signoff.desk.sessions import check_full
 from signoff.desk.stats import FAST, PERIODS, is_fast
 from signoff.domain.canary import Canary
 from signoff.domain.decision import Choice
-from signoff.domain.people import Person, SignIn
+from signoff.domain.people import Person, SignIn, check_full
 from signoff.store.insight import Answered
 
 ENOUGH_CANARIES = 8

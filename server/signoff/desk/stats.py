@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo
 
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
-from signoff.desk.sessions import check_full
 from signoff.domain.case import Status
-from signoff.domain.people import SignIn, works_queue
+from signoff.domain.people import SignIn, check_full, works_queue
 from signoff.store.insight import Answered, Counted
 
 PERIODS = (1, 7, 30, 90, 365)

@@ -155,6 +155,16 @@ def check_may_decide(sign_in: SignIn, *, queue: str, role: Role, assurance: Assu
         raise StepUpNeeded(assurance, sign_in.assurance)
 
 
+def check_full(sign_in: SignIn) -> None:
+    """Refuse a magic link of one case: it opens that case and nothing else.
+
+    Raises:
+        Forbidden: It is one.
+    """
+    if sign_in.only_case is not None or not at_least(sign_in.assurance, "session"):
+        raise Forbidden("Sign in fully for this; a magic link opens its case only.")
+
+
 def check_supervises(sign_in: SignIn) -> None:
     """Refuse whoever is no supervisor.
 

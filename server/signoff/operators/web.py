@@ -29,6 +29,7 @@ from signoff.operators import (
     sign_in,
     their_sign_in,
 )
+from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
@@ -97,6 +98,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
             *stats_routes(door),
+            *admin_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
