@@ -107,3 +107,38 @@ async def test_an_admin_adds_an_agent_and_tries_a_policy_by_clicking(
         await page.get_by_role("button", name="Try it").click()
         await page.get_by_role("heading", name="1 of 1 would have been answered differently").wait_for()
         await page.screenshot(path=screenshots / "admin-policy-tried.png", full_page=True)
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("size", list(SIZES))
+async def test_an_auditor_searches_verifies_and_downloads(
+    desk: Desk, cast: Cast, clock: HandClock, visit: Visit, screenshots: Path, size: str, script: bool
+) -> None:
+    await a_busy_week(desk, cast, clock)
+    async with visit() as site:
+        context = await site.visitor(viewport=SIZES[size], color_scheme="light" if script else "dark")
+        page = await context.new_page()
+        await enter(site, page, "Amir")
+        if not script:
+            state = await context.storage_state()
+            context = await site.visitor(
+                viewport=SIZES[size], color_scheme="dark", java_script_enabled=False, storage_state=state
+            )
+            page = await context.new_page()
+        await page.goto(f"{site.url}/audit")
+        assert await page.locator(".rows li").count() > 30
+        assert await page.locator("body").evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        await page.screenshot(path=screenshots / f"audit-{size}-{script}.png")
+        await page.get_by_label("How it ended").select_option("rejected")
+        await page.get_by_role("button", name="Search").click()
+        await page.wait_for_url("**status=rejected**")
+        await page.get_by_role("link", name="Evidence of").first.click()
+        await page.screenshot(path=screenshots / f"evidence-form-{size}-{script}.png", full_page=True)
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="Download").click()
+        assert (await download.value).suggested_filename.startswith("evidence-esc_")
+        await page.get_by_role("link", name="Verify", exact=True).click()
+        await page.get_by_role("button", name="Verify now").click()
+        await page.get_by_role("heading", name="Everything holds").wait_for()
+        assert not await page.locator(".running p").last.is_visible()
+        await page.screenshot(path=screenshots / f"verify-{size}-{script}.png", full_page=True)

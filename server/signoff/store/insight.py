@@ -12,6 +12,7 @@ from signoff.domain.canary import Canary
 from signoff.domain.case import Status
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Choice
+from signoff.domain.escalation import Escalation
 from signoff.store import rows
 
 PAGE = 1000
@@ -39,6 +40,23 @@ class Answered(NamedTuple):
     triggers: tuple[str, ...]
     looked_at: datetime | None
     """When this person first looked at the case; None where they decided it without opening it."""
+
+
+class Search(NamedTuple):
+    """What is searched among cases that have ended; an empty text asks for nothing."""
+
+    since: datetime
+    until: datetime
+    """Exclusive."""
+    status: str = ""
+    queue: str = ""
+    person_id: str = ""
+    """Of one of those who decided."""
+    trigger: str = ""
+    text: str = ""
+    """A case's id, or a part of its tool or summary; case does not matter in ASCII."""
+    after: tuple[datetime, str] | None = None
+    """When the last case of the page before ended, and its id."""
 
 
 class Insight:
@@ -109,3 +127,25 @@ class Insight:
             )
             async for one in found
         ]
+
+    async def decisions(self, wanted: Search, most: int) -> list[Escalation]:
+        """Return cases that have ended, newest first."""
+        at, case_id = wanted.after or (wanted.until, "")
+        found = self._q.found_decisions(
+            self._connection,
+            status=wanted.status,
+            queue=wanted.queue,
+            person=wanted.person_id and rows.to_json(wanted.person_id),
+            trigger=wanted.trigger and rows.to_json(wanted.trigger),
+            text=wanted.text,
+            since=to_text(wanted.since),
+            until=to_text(wanted.until),
+            before_at=to_text(at),
+            before_id=case_id,
+            most=most,
+        )
+        return [rows.case(row) async for row in found]
+
+    async def verifications(self, most: int) -> list[bytes]:
+        """Return the events of the last verifications on a page, newest first."""
+        return [bytes(row["body"]) async for row in self._q.verifications(self._connection, most=most)]

@@ -47,3 +47,20 @@ SELECT * FROM agent WHERE stands_for = :stands_for;
 -- Add an agent that asks for canaries; it has no key.
 INSERT INTO agent (id, name, owner, created_at, stands_for, shown_name)
 VALUES (:id, :name, :owner, :created_at, :stands_for, :shown_name);
+
+-- name: found_decisions(status, queue, person, trigger, text, since, until, before_at, before_id, most)
+-- Cases that have ended, newest first, as somebody searches them; an empty text asks for nothing. The index on the
+-- ending gives the order; what is asked besides is looked at row by row until the page is full.
+SELECT * FROM escalation
+WHERE status <> 'pending' AND decided_at >= :since AND decided_at < :until
+  AND (decided_at < :before_at OR (decided_at = :before_at AND id > :before_id))
+  AND (:status = '' OR status = :status)
+  AND (:queue = '' OR queue = :queue)
+  AND (:person = '' OR instr(decided_by, :person) > 0)
+  AND (:trigger = '' OR instr(triggers, :trigger) > 0)
+  AND (:text = '' OR id = :text OR instr(lower(tool), lower(:text)) > 0 OR instr(lower(summary), lower(:text)) > 0)
+ORDER BY decided_at DESC, id LIMIT :most;
+
+-- name: verifications(most)
+-- The last verifications that somebody asked for on a page, newest first.
+SELECT body FROM audit_event WHERE type = 'audit.verified' ORDER BY seq DESC LIMIT :most;

@@ -2,6 +2,9 @@
 CREATE INDEX escalation_opened ON escalation (opened_at, opened_seq);
 CREATE INDEX decision_at ON decision (decided_at);
 
+-- When the log was verified on a page, newest first.
+CREATE INDEX audit_event_verified ON audit_event (seq) WHERE type = 'audit.verified';
+
 -- A canary is a case that must be rejected, made by people to see whether it is. It is asked for by a stand-in: an
 -- agent without a key that is shown under the name of another, so that no agent ever holds one.
 ALTER TABLE agent ADD COLUMN stands_for TEXT REFERENCES agent (id);
