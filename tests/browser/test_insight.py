@@ -32,7 +32,7 @@ async def a_busy_week(desk: Desk, cast: Cast, clock: HandClock) -> None:
         elif number % 7 == 0:
             given = Answer(
                 "modify",
-                {**REFUND["arguments"], "amount_eur": 620} if number % 3 == 0 else {"to": "x"},
+                {**dict(REFUND["arguments"]), "amount_eur": 620} if number % 3 == 0 else {"to": "x"},
                 note="n",
             )
         else:

@@ -73,7 +73,7 @@ async def search_decisions(desk: Desk, sign_in: SignIn, wanted: Search) -> Found
         agents = await reader.agents()
     return Found(
         tuple(cases[:PAGE]),
-        {one.id: one.name for one in (*people, *agents)},
+        {one.id: one.name for one in people} | {one.id: one.name for one in agents},
         tuple(one for one in people if one.roles & {"operator", "supervisor"}),
         len(cases) > PAGE,
     )

@@ -337,9 +337,9 @@ async def agent_by_key(desk: Desk, key: str) -> Agent:
 
 
 async def list_agents(desk: Desk) -> list[Agent]:
-    """Return every agent by name."""
+    """Return every agent by name; those that ask for canaries under the name of another are none."""
     async with desk.store.reading() as reader:
-        return await reader.agents()
+        return [one for one in await reader.agents() if one.stands_for is None]
 
 
 async def _add_agent(

@@ -106,6 +106,8 @@ class Agent:
     """How many of its cases may wait at once; None: as the settings say, 0: any number."""
     requests_per_minute: int | None = None
     """How many cases it may open in a minute; None: as the settings say, 0: any number."""
+    stands_for: str | None = None
+    """The id of the agent under whose name it asks for canaries; it has no key, and nobody ever calls as it."""
 
     @property
     def actor(self) -> Actor:

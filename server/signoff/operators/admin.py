@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio.to_thread
@@ -22,8 +23,8 @@ from signoff.operators.sign_in import Door, who_fully
 def admin_routes(door: Door) -> list[Route]:
     """Return the routes of administration; alert health has its own."""
 
-    def post(path: str, answer: object) -> Route:
-        return Route(path, partial(answer, door), methods=["POST"])  # type: ignore[call-overload]
+    def post(path: str, answer: Callable[[Door, Request], Awaitable[Response]]) -> Route:
+        return Route(path, partial(answer, door), methods=["POST"])
 
     return [
         Route("/admin", partial(show, door)),

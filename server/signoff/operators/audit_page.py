@@ -270,7 +270,7 @@ async def download(door: Door, request: Request) -> Response:
             summary=evidence_page,
             payloads=cast("Disclosure", form.get("payloads", "masked")),  # the desk refuses what is none
         )
-        file = await anyio.to_thread.run_sync(partial(out.open, "rb"))
+        file = await anyio.to_thread.run_sync(_opened, out)
     except (Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound) as error:
         return _evidence_form(door, sign_in, given=form, problem=problem_of(error))
     finally:
@@ -278,6 +278,10 @@ async def download(door: Door, request: Request) -> Response:
         await anyio.to_thread.run_sync(folder.cleanup)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(_chunks(file), media_type="application/zip", headers=headers)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 async def _chunks(file: IO[bytes]) -> AsyncGenerator[bytes]:

@@ -32,6 +32,7 @@ from signoff.operators import (
 from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
 from signoff.operators.audit_page import audit_routes
+from signoff.operators.canaries import canary_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
@@ -99,6 +100,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
             *audit_routes(door),
+            *canary_routes(door),
             *stats_routes(door),
             *admin_routes(door),
         ],

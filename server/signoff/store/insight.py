@@ -13,6 +13,7 @@ from signoff.domain.case import Status
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Choice
 from signoff.domain.escalation import Escalation
+from signoff.domain.people import Agent
 from signoff.store import rows
 
 PAGE = 1000
@@ -103,30 +104,20 @@ class Insight:
             async for one in found
         ]
 
-    async def canary_made_by(self, escalation_id: str) -> str | None:
-        """Return who made a canary; None for any other case."""
+    async def canary(self, escalation_id: str) -> Canary | None:
+        """Return the canary behind a case; None for any other case."""
         row = await self._q.canary(self._connection, escalation_id=escalation_id)
-        return None if row is None else row["made_by"]
+        return None if row is None else _canary(row)
+
+    async def stand_in(self, agent_id: str) -> Agent | None:
+        """Return the agent that asks for canaries under the name of another."""
+        row = await self._q.stand_in(self._connection, stands_for=agent_id)
+        return None if row is None else rows.agent(row)
 
     async def canaries_since(self, since: datetime) -> list[Canary]:
         """Return the canaries made since an instant, newest first."""
         found = self._q.canaries_since(self._connection, since=to_text(since))
-        return [
-            Canary(
-                escalation_id=one["escalation_id"],
-                made_by=one["made_by"],
-                made_at=from_text(one["made_at"]),
-                drill=one["drill"],
-                queue=one["queue"],
-                tool=one["tool"],
-                summary=one["summary"],
-                status=one["status"],
-                answered_by=one["answered_by"],
-                answered_at=rows.optional_time(one["answered_at"]),
-                choice=one["choice"],
-            )
-            async for one in found
-        ]
+        return [_canary(one) async for one in found]
 
     async def decisions(self, wanted: Search, most: int) -> list[Escalation]:
         """Return cases that have ended, newest first."""
@@ -149,3 +140,58 @@ class Insight:
     async def verifications(self, most: int) -> list[bytes]:
         """Return the events of the last verifications on a page, newest first."""
         return [bytes(row["body"]) async for row in self._q.verifications(self._connection, most=most)]
+
+
+class CanaryMoves(Insight):
+    """What a unit of work writes about canaries."""
+
+    async def add_stand_in(self, agent: Agent) -> None:
+        """Add an agent that asks for canaries under the name of another; it has no key."""
+        await self._q.add_stand_in(
+            self._connection,
+            id=agent.id,
+            # No agent that somebody names can have this name: it begins with a space.
+            name=f" canaries of {agent.stands_for}",
+            owner=agent.owner,
+            created_at=to_text(agent.created_at),
+            stands_for=agent.stands_for,
+            shown_name=agent.name,
+        )
+
+    async def add_canary(
+        self, escalation_id: str, *, made_by: str, made_at: datetime, drill: str | None
+    ) -> None:
+        """Keep that a case is a canary."""
+        await self._q.add_canary(
+            self._connection,
+            escalation_id=escalation_id,
+            made_by=made_by,
+            made_at=to_text(made_at),
+            drill=drill,
+        )
+
+    async def answer_canary(self, escalation_id: str, *, by: str, at: datetime, choice: Choice) -> None:
+        """Keep what somebody made of a canary."""
+        await self._q.answer_canary(
+            self._connection,
+            escalation_id=escalation_id,
+            answered_by=by,
+            answered_at=to_text(at),
+            choice=choice,
+        )
+
+
+def _canary(row: rows.Row) -> Canary:
+    return Canary(
+        escalation_id=row["escalation_id"],
+        made_by=row["made_by"],
+        made_at=from_text(row["made_at"]),
+        drill=row["drill"],
+        queue=row["queue"],
+        tool=row["tool"],
+        summary=row["summary"],
+        status=row["status"],
+        answered_by=row["answered_by"],
+        answered_at=rows.optional_time(row["answered_at"]),
+        choice=row["choice"],
+    )

@@ -43,7 +43,7 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
-        self.insight = Insight(connection, queries)
+        self.insight: Insight = Insight(connection, queries)
         """What statistics count."""
 
     # The log

@@ -21,12 +21,13 @@ WHERE d.decided_at >= :since AND d.undone_at IS NULL
 ORDER BY d.decided_at, d.id;
 
 -- name: canary(escalation_id)^
--- A canary by its case.
-SELECT * FROM canary WHERE escalation_id = :escalation_id;
+-- A canary by its case, with how the case stands.
+SELECT c.*, e.status, e.queue, e.tool, e.summary
+FROM canary c JOIN escalation e ON e.id = c.escalation_id WHERE c.escalation_id = :escalation_id;
 
 -- name: canaries_since(since)
 -- The canaries made since an instant, newest first, each with how its case stands.
-SELECT c.*, e.status, e.queue, e.tool, e.summary, e.opened_at, e.deadline_at, e.agent_id
+SELECT c.*, e.status, e.queue, e.tool, e.summary
 FROM canary c JOIN escalation e ON e.id = c.escalation_id
 WHERE c.made_at >= :since ORDER BY c.made_at DESC, c.escalation_id DESC;
 
