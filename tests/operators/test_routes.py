@@ -40,6 +40,14 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "POST /people/passkeys/revoke", "POST /people/sessions/end",
     "GET /settings", "POST /settings/test", "POST /settings/browsers", "POST /settings/browsers/remove",
     "GET /admin/alerts", "POST /admin/alerts/test",
+    "GET /stats", "GET /stats/{chart}.csv", "GET /stats/people", "GET /stats/people.csv", "GET /canaries",
+    "POST /canaries", "GET /audit", "GET /audit/verify", "POST /audit/verify", "GET /audit/evidence",
+    "POST /audit/evidence", "GET /admin", "GET /admin/people", "POST /admin/people", "GET /admin/people/{person_id}",
+    "POST /admin/people/{person_id}/roles", "POST /admin/people/{person_id}/addresses",
+    "POST /admin/people/{person_id}/disable", "GET /admin/agents", "POST /admin/agents",
+    "GET /admin/agents/{agent_id}", "POST /admin/agents/{agent_id}/key", "POST /admin/agents/{agent_id}/pause",
+    "POST /admin/agents/{agent_id}/resume", "POST /admin/agents/{agent_id}/limits", "GET /admin/keys",
+    "GET /admin/policy", "POST /admin/policy/try", "GET /admin/policy/{digest}",
 }  # fmt: skip
 NAMES = {
     "escalation_id": "esc_0",
@@ -48,6 +56,9 @@ NAMES = {
     "digest": "0",
     "name": "page.js",
     "path": "8/0",
+    "chart": "time-by-queue",
+    "person_id": "per_0",
+    "agent_id": "agt_0",
 }
 
 
