@@ -91,10 +91,10 @@ async def request_approval(
         joined = await take_up_check(unit, asking, facts)
         if policy.needs_history(action.tool):
             facts = replace(facts, history=await windows(unit, policy, facts, asking.digest))
-        verdict = _asked(evaluate(policy, facts))
+        verdict = asked_for(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
-            _request(action, material, verdict, response_schema),
+            request_of(action, material, verdict, response_schema),
             verdict,
             case_id=unit.new_id("esc"),
             agent=agent,
@@ -149,7 +149,7 @@ async def first_case(
     return await reader.case(first[2])
 
 
-def _asked(verdict: Verdict) -> Verdict:
+def asked_for(verdict: Verdict) -> Verdict:
     """Send an agent that asked to a person, unless a trigger says in so many words that it need not ask."""
     if verdict.outcome != "allow" or verdict.explicitly_allowed:
         return verdict
@@ -160,7 +160,7 @@ def _asked(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="escalate", fired=(asked,))
 
 
-def _request(
+def request_of(
     action: Action, material: Material, verdict: Verdict, response_schema: dict[str, Any] | None
 ) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -98,6 +98,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         pieces=pieces,
         from_right=present.from_right,
         span=present.span,
+        seconds=lambda seconds: present.span(timedelta(seconds=seconds)),
         instant=present.instant,
         machine=present.machine_instant,
         rows=present.rows,

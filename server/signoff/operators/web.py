@@ -29,13 +29,17 @@ from signoff.operators import (
     sign_in,
     their_sign_in,
 )
+from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
+from signoff.operators.audit_page import audit_routes
+from signoff.operators.canaries import canary_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.installed import installed_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.operators.stats import stats_routes
 from signoff.operators.style import style_routes
 from signoff.store.unit import Unit
 
@@ -98,6 +102,10 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             *follow_routes(door),
             *installed_routes(door),
             *style_routes(door),
+            *audit_routes(door),
+            *canary_routes(door),
+            *stats_routes(door),
+            *admin_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),

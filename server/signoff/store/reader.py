@@ -20,6 +20,7 @@ from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInS
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.insight import Insight
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.sign_ins import SignIns
@@ -42,6 +43,8 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
+        self.insight: Insight = Insight(connection, queries)
+        """What statistics count."""
 
     # The log
 
