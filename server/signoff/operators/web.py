@@ -24,6 +24,7 @@ from signoff.operators import (
     links,
     my_sign_in,
     passkey_doors,
+    questions,
     set_up,
     settings,
     sign_in,
@@ -94,6 +95,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
+            *questions.question_routes(door),
             *follow_routes(door),
         ],
         exception_handlers={

@@ -1,5 +1,6 @@
 // The case page: what a modification changes, while it is typed; and the sections that the bar's buttons open.
 import "./page.js";
+import "./questions.js";
 
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u00a0\u2000-\u200a\u202f\u205f\u3000\u2800\u3164\u115f\u1160\uffa0\ufe00-\ufe0f]/gu;
 
