@@ -425,6 +425,7 @@ def _reopen(case: Folded, data: Mapping[str, Any]) -> None:
 def _ended(status: str) -> Move:
     def move(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
         wrong = _must_be_pending(case)
+        case.decided_seq = case.last_seq
         case.fields.update(status=status, final_digest=None, release_at=case.last_at)
         return wrong
 
