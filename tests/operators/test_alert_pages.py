@@ -142,7 +142,7 @@ async def test_an_admin_with_a_magic_link_sees_its_case_only(
     await browser.open_link(await case_link(desk, "Omar"))
 
     for path in ("/admin/alerts", "/settings"):
-        assert (await browser.get(path)).status_code == 403
+        assert (await browser.get(path)).status_code == 401
 
 
 async def test_a_stranger_sees_neither_page(visitor: NewVisitor, cast: Cast) -> None:
