@@ -29,6 +29,7 @@ OPENED_BY_A_CASE_LINK = {
     "GET /", "GET /cases/{escalation_id}", "GET /cases/{escalation_id}/attachments/{number}",
     "POST /cases/{escalation_id}/preview", "POST /cases/{escalation_id}/decide",
     "POST /cases/{escalation_id}/challenge", "POST /cases/{escalation_id}/undo",
+    "POST /cases/{escalation_id}/form", "POST /cases/{escalation_id}/changes",
     "POST /cases/{escalation_id}/ask", "GET /cases/{escalation_id}/questions",
     "POST /cases/{escalation_id}/acknowledge", "POST /cases/{escalation_id}/hand-over",
     "POST /cases/{escalation_id}/reassign", "POST /cases/{escalation_id}/override",

@@ -89,6 +89,11 @@ class RequestApproval(_Arguments):
         default=None,
         description="JSON Schema (2020-12) of an answer you want beside the decision; the person fills a form.",
     )
+    tool_schema: Annotated[dict[str, Any] | None, Unquoted] = Field(
+        default=None,
+        description="The tool's own JSON Schema (2020-12) of its arguments, as you know the tool by: the person changes"
+        " arguments in a form made of it, and can change them only to what it allows.",
+    )
     urgency: Urgency | None = Field(default=None, description="Raises the policy's urgency; never lowers it.")
     idempotency_key: _Key = None
     wait_s: float = Field(

@@ -121,6 +121,7 @@ async def _request_approval(
         given.action,
         given.bundle,
         response_schema=given.response_schema,
+        tool_schema=given.tool_schema,
         urgency=given.urgency,
         idempotency_key=given.idempotency_key,
         session=session,

@@ -56,6 +56,8 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/cases/{escalation_id}", partial(case.show, door)),
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/form", partial(case.form, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/changes", partial(case.live, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/challenge", partial(case.challenge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
