@@ -266,6 +266,7 @@ def test_every_kind_is_worded_for_every_channel_with_link_id_and_anchor(kind: Al
         ("escalated", ["was not answered", "have not answered in time"]),
         ("repeated", ["still waits for you"]),
         ("handed_over", ["was handed to you", "Sofia handed this case"]),
+        ("answered", ["the agent has answered on wire_transfer", "Ada has answered your question"]),
         (
             "digest",
             [

@@ -168,6 +168,26 @@ VERBS: dict[str, tuple[str, str, Verb]] = {
         SEES,
         lambda one: one.post("preview", note="Less", **CHANGED),
     ),
+    "ask the agent": (
+        "/cases/{escalation_id}/ask",
+        DECIDES,
+        lambda one: one.post("ask", question="Is the account known?"),
+    ),
+    "see how a question stands": (
+        "/cases/{escalation_id}/questions",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/questions"),
+    ),
+    "change a form": (
+        "/cases/{escalation_id}/form",
+        SEES,
+        lambda one: one.post("form", choice="modify", edit="check"),
+    ),
+    "see what a form changes": (
+        "/cases/{escalation_id}/changes",
+        SEES,
+        lambda one: one.post("changes", **CHANGED),
+    ),
     "undo one's own": ("/cases/{escalation_id}/undo", DECIDES, _undo_ones_own),
     "undo another's": ("/cases/{escalation_id}/undo", NOBODY, _undo_anothers),
     "acknowledge": ("/cases/{escalation_id}/acknowledge", DECIDES, lambda one: one.post("acknowledge")),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("mail", "sms", "push", "telegram", "slack", "chat", "text")
 KINDS = (
-    "opened", "escalated", "repeated", "handed_over", "fresh_link", "decided", "expired", "digest", "dead_letter",
+    "opened", "escalated", "repeated", "handed_over", "answered", "fresh_link", "decided", "expired", "digest", "dead_letter",
     "test", "heartbeat",
 )  # fmt: skip
 

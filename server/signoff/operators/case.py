@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from signoff.audit.passkey import base64url
 from signoff.desk import decide as desk_decide
 from signoff.desk import signing
+from signoff.desk.answering import check_changed
 from signoff.desk.look import CaseView, look
 from signoff.desk.passkeys import has_passkey
 from signoff.domain.canonical import parse_json
@@ -35,6 +36,7 @@ from signoff.domain.escalation import already_decided
 from signoff.domain.people import SignIn
 from signoff.operators.arguments_form import FINAL, RAW, argument_fields, read_arguments
 from signoff.operators.diff import changes
+from signoff.operators.form_edit import edited
 from signoff.operators.forms import values_of
 from signoff.operators.passkey_doors import read_proof
 from signoff.operators.present import MAX_ROWS, json_text, rows
@@ -81,6 +83,38 @@ async def preview(door: Door, request: Request) -> Response:
         "arguments": answer.arguments, "answer": answer, "carried": carried, "signs": signs,
     }  # fmt: skip
     return door.render.page("preview.html", values)
+
+
+async def form(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/form: the case with an item more or less in a form; without a script, and nothing is decided."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    return await page_of(door, sign_in, view, sent=edited(sent))
+
+
+async def live(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/changes: what a modification changes as it stands in the form, or why it cannot be read."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    try:
+        _check_current(view, sent)
+        arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
+        changed = changes(view.proposed_arguments, arguments)
+        if changed:
+            check_changed(view, arguments)
+    except SignoffError as error:
+        problem = problem_of(error)
+        said = {"field": problem.field, "message": problem.message}
+        return JSONResponse({"changes": [], "problem": said})
+    return JSONResponse({"changes": [one.as_json() for one in changed], "problem": None})
+
+
+def tool_schema(view: CaseView) -> dict[str, Any] | None:
+    """Return the JSON Schema of the tool's arguments, None where the agent did not send it or it is hidden."""
+    schema = view.document.get("tool_schema")
+    return schema if isinstance(schema, dict) else None
 
 
 async def decide(door: Door, request: Request) -> Response:
@@ -213,8 +247,7 @@ def _answer(view: CaseView, sent: Sent) -> Answer:
     response = _response(view, sent, choice)
     if choice != "modify":
         return Answer(cast(Choice, choice), response=response, note=note)
-    form = {name: values[0] for name, values in sent.items()}
-    arguments = read_arguments(view.proposed_arguments, form)
+    arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
     if not changes(view.proposed_arguments, arguments):
         if response is None:
             raise InvalidRequest(
@@ -297,7 +330,10 @@ def _made(
         "changed_before": _changed_before(view),
         "response": response_field(schema, sent) if isinstance(schema, dict) else None,
         "no_modify": _no_modify(view),
-        "arguments": argument_fields(view.proposed_arguments, given),
+        "arguments": argument_fields(
+            view.proposed_arguments, sent if given.get("choice") == "modify" else {}, tool_schema(view)
+        ),
+        "tool_schema": tool_schema(view) is not None,
         "raw": given.get(RAW, given.get(FINAL, json_text(view.proposed_arguments))),
         "raw_original": json_text(view.proposed_arguments),
         "given": given,
