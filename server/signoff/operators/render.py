@@ -17,6 +17,7 @@ from signoff.domain.characters import pieces
 from signoff.domain.errors import NotFound
 from signoff.domain.shown_address import masked
 from signoff.operators import present
+from signoff.operators.trace import duration
 
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -86,6 +87,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         json_text=present.json_text,
         kind=present.kind_of,
         at=_at,
+        duration=duration,
         masked_address=masked,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"

@@ -30,6 +30,7 @@ from signoff.operators import (
     their_sign_in,
 )
 from signoff.operators.alerting import Alerting
+from signoff.operators.case_parts import part_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.problems import problem_of
@@ -95,6 +96,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *follow_routes(door),
+            *part_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),
