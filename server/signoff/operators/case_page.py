@@ -21,7 +21,7 @@ from signoff.desk.similar import Similar, past_cases
 from signoff.domain.people import SignIn
 from signoff.operators.arguments_form import FINAL, RAW, argument_fields
 from signoff.operators.diff import changes
-from signoff.operators.present import Room, Row, json_text, rows
+from signoff.operators.present import Room, Row, Shown, json_text, rows, shown
 from signoff.operators.problems import Problem
 from signoff.operators.reading import read_action
 from signoff.operators.response_form import Sent, response_field
@@ -34,6 +34,7 @@ CHANGES_ROOM = 60_000
 FORM_ROOM = 160_000
 """In characters of HTML; together with what is always there a page stays well below 1 MB."""
 FIRST_EVENTS = 40
+MAX_CHANGES = 40
 _BRIEF_VALUES = 3
 _BRIEF_CHARS = 48
 
@@ -116,8 +117,7 @@ def _made(
         "masked": masked,
         "room": Room(MATERIAL_ROOM),
         "action": _action(view, masked),
-        "changed_before": _changed_before(view),
-        "changes_room": Room(CHANGES_ROOM),
+        **_changed_before(view),
         "steps": _steps(bundle),
         "turns_from": _turns_from(bundle),
         "events": view.events[-FIRST_EVENTS:],
@@ -215,11 +215,32 @@ def _turns_from(bundle: Any) -> int:
     return len(turns) - FIRST_TURNS
 
 
-def _changed_before(view: CaseView) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One argument that a person changed, as far as there is room for it."""
+
+    path: str
+    kind: Literal["changed", "added", "removed"]
+    old_shown: Shown
+    new_shown: Shown
+
+
+def _changed_before(view: CaseView) -> dict[str, Any]:
     """Return what earlier approvers changed, or what was changed in the end."""
     action = view.document.get("action")
     first = action.get("arguments") if isinstance(action, dict) else None
-    return changes(first, view.proposed_arguments) if isinstance(first, dict) else []
+    found = changes(first, view.proposed_arguments) if isinstance(first, dict) else []
+    room = Room(CHANGES_ROOM)
+    made = [
+        Change(
+            one.path,
+            one.kind,
+            shown(one.old if isinstance(one.old, str) else json_text(one.old), edges=True, room=room),
+            shown(one.new if isinstance(one.new, str) else json_text(one.new), edges=True, room=room),
+        )
+        for one in found[:MAX_CHANGES]
+    ]
+    return {"changed_before": made, "changed_more": max(0, len(found) - MAX_CHANGES)}
 
 
 def _no_modify(view: CaseView) -> Literal["", "masked", "hidden"]:

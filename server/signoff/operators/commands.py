@@ -65,6 +65,7 @@ _SQL_SIGNS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
     ("alters", re.compile(r"\balter\s{1,9}\w[^\n;]{0,60}", re.IGNORECASE)),
     ("comment", re.compile(r"--[^\n]{0,60}|/\*.{0,60}", re.DOTALL)),
 )  # fmt: skip
+_SQL_COMMENT = re.compile(r"--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
 _SHELL_INK = re.compile(
     r"""(?P<remark>(?:^|(?<=\s))\#[^\n]*)|(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')|(?P<sign>&&|\|\||>>|[|;&<>()`]|\$\(|\$\{?\w+\}?)"""
     r"""|(?P<flag>(?<=\s)--?[A-Za-z][\w-]*)|(?P<word>(?:^|(?<=[\n;&|(])|(?<=[;&|(] ))[ \t]*[\w./-]+)""",
@@ -113,7 +114,8 @@ def _signs(text: str, signs: Iterable[tuple[Reason, re.Pattern[str]]]) -> Iterat
 
 def _sql(text: str) -> Iterator[Outstanding]:
     yield from _signs(text, _SQL_SIGNS)
-    statements = _statements(text)
+    # Comments hide what a statement begins with, and may hold the WHERE that it lacks.
+    statements = _statements(_SQL_COMMENT.sub(lambda found: " " * len(found[0]), text))
     for at, statement in statements:
         word = statement.split(None, 1)[0].lower()
         if word in ("delete", "update") and not re.search(r"\bwhere\b", statement, re.IGNORECASE):

@@ -23,8 +23,9 @@ from signoff.operators.senses import NOTHING, Sense, sense_of, span
 __all__ = ["MAX_HIGHLIGHTS", "MAX_ROWS", "Room", "Row", "Shown", "instant", "json_text", "kind_of", "machine_instant",
            "opaque", "rows", "shown", "span"]  # fmt: skip
 
-FOLD_CHARS = 600
-FOLD_LINES = 12
+FOLD_CHARS = 900
+FOLD_LINES = 18
+HEAD_LINES = 12
 HEAD_CHARS = 240
 TAIL_CHARS = 120
 MAX_HIGHLIGHTS = 2000
@@ -165,7 +166,7 @@ def _joined(some: tuple[Piece, ...]) -> tuple[Piece, ...]:
 
 
 def _first(text: str) -> str:
-    return "\n".join(text[:HEAD_CHARS].split("\n")[:FOLD_LINES])
+    return "\n".join(text[:HEAD_CHARS].split("\n")[:HEAD_LINES])
 
 
 def _with_edges(text: str) -> tuple[Piece, ...]:
@@ -304,7 +305,7 @@ _SHELL = re.compile(
     r"|\|[ \t]{0,9}(?:ba|z)?sh\b|&&",
 )
 _SQL = re.compile(
-    r"(?:\A|[\n;])\s{0,40}(?:select\b.{1,300}?\bfrom\b|insert\s{1,9}into\b|update\b.{1,200}?\bset\b|delete\s{1,9}from\b"
+    r"(?:\A\s{0,40}|[\n;][ \t\r]{0,40})(?:select\b.{1,300}?\bfrom\b|insert\s{1,9}into\b|update\b.{1,200}?\bset\b|delete\s{1,9}from\b"
     r"|drop\s{1,9}(?:table|database|schema|view|index|user|role|column|function|trigger)\b"
     r"|alter\s{1,9}(?:table|database|schema|user|role|view|system)\b|truncate\s{1,9}(?:table\s{1,9})?\w+\s{0,9}(?:;|\Z)"
     r"|create\s{1,9}(?:or\s{1,9}replace\s{1,9})?(?:table|database|schema|view|index|user|role|function|trigger|extension)\b"

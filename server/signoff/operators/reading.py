@@ -23,6 +23,7 @@ from signoff.operators.present import (
     Room,
     Row,
     Shown,
+    json_text,
     looks_like,
     members,
     opaque,
@@ -31,7 +32,7 @@ from signoff.operators.present import (
     shown,
     walk,
 )
-from signoff.operators.senses import words_of
+from signoff.operators.senses import sense_of, words_of
 
 MAX_SHOWN = 150
 """Rows of the action on the case page; what is beyond them is counted."""
@@ -40,11 +41,21 @@ OPENS = 40
 MAX_LINES = 160
 """Lines of one change to a file on the case page."""
 MAX_FLAGS = 6
+MAX_PROSE = 120
+"""Characters before the first sign of a command in a text that is drawn as one."""
 GLANCE = 5
-GLANCE_CHARS = 90
+ODD = 2
+"""What comes first on the first screen, however deep it lies: read by a rule, a command, something odd."""
+GLANCE_CHARS = 44
+GLANCE_COMMAND = 160
 TABLE_COLUMNS = 4
 TABLE_CHARS = 32
 _COMMANDS = frozenset({"command", "cmd", "shell", "bash", "commands"})
+_TARGETS = frozenset({
+    "to", "cc", "bcc", "recipient", "recipients", "iban", "destination", "target", "email", "url", "host", "path",
+    "database", "table", "environment", "env", "customer", "branch", "repo", "repository", "bucket", "channel",
+})  # fmt: skip
+"""Words in the names of what an action reaches."""
 _ARGV = frozenset({"command", "cmd", "argv"})
 _SHELL_TOOL = re.compile(r"(?:^|[_.-])(?:bash|shell|sh|terminal|zsh|powershell)(?:$|[_.-])", re.IGNORECASE)
 
@@ -80,6 +91,10 @@ class Entry:
     """Values inside that do not stand on the page."""
     read: bool = False
     """Whether a trigger that fired read it."""
+    brief: str = ""
+    """The value in a line for the first screen; what looks like code in a long text instead of its beginning."""
+    inside: bool = False
+    """Whether `brief` stands somewhere inside the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,7 @@ class Flag:
     """Something in the arguments that a reader should see before anything else."""
 
     kind: str
-    """`hidden`, or what it looks like: shell, sql, base64."""
+    """`hidden`, what it looks like (shell, sql, base64), or what is odd about an address (a remark of `senses.py`)."""
     path: str
     at: str
     where: int
@@ -112,11 +127,13 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """One argument on the first screen, in one line."""
+    """One argument on the first screen, in a line or two."""
 
     entry: Entry
     text: Shown
     cut: bool
+    inside: bool = False
+    """The text does not begin where the value does: it is what deserves a look in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +172,12 @@ def read_action(
     """
     edits, rest = _edits(arguments, at, room)
     entries, closed = _entries(tool, arguments, rest, masked=masked, read=read, room=room, at=at)
-    flags = _unseen(_flags(arguments, at), entries, edits)
+    glance = _glance(entries)
+    flags = _unseen(_flags(arguments, at), entries, edits, glance)
     return Reading(
         edits=edits,
         entries=entries,
-        glance=_glance(entries),
+        glance=glance,
         flags=flags[:MAX_FLAGS],
         more_flags=max(0, len(flags) - MAX_FLAGS),
         count=len(arguments),
@@ -224,17 +242,36 @@ def _entries(
         is_read = path in read
         command = None if row.state else _command(tool, node, row, room)
         table = None if command else _table(node, masked=masked, room=room)
+        brief, within = _brief(node.value, row, command)
         if command is not None or table is not None or row.value is not None:
-            made.append(Entry(row, command, table, read=is_read))
+            made.append(Entry(row, command, table, read=is_read, brief=brief, inside=within))
             continue
         inside = _count(node.value)
         if inside > OPENS or len(made) + len(waiting) + inside > MAX_SHOWN:
-            made.append(Entry(row, closed=inside, read=is_read))
+            made.append(Entry(row, closed=inside, read=is_read, brief=brief))
             continue
-        made.append(Entry(row, read=is_read))
+        made.append(Entry(row, read=is_read, brief=brief))
         waiting.extend(reversed(members(node)))
     room.left -= 250 * len(made)  # what surrounds a row
     return tuple(made), max(0, len(top) - MAX_SHOWN)
+
+
+def _brief(value: Any, row: Row, command: Command | None) -> tuple[str, bool]:
+    """Return a value in one line, and whether that is from inside it."""
+    if row.state == "hidden":
+        return "", False
+    if isinstance(value, str):
+        if row.value is not None and row.value.opaque and row.value.found_at > GLANCE_CHARS:
+            return " ".join(value[row.value.found_at : row.value.found_at + 2 * GLANCE_COMMAND].split()), True
+        return " ".join(value[: 4 * GLANCE_COMMAND].split()), False
+    if command is not None:
+        return "".join(one.text for one in command.ink), False
+    if isinstance(value, list):
+        short = [one for one in value[:8] if isinstance(one, (str, int, float)) and not is_hidden(one)]
+        if short and len(short) == len(value[:8]):
+            return ", ".join(" ".join(str(one)[:GLANCE_CHARS].split()) for one in short), False
+        return "", False
+    return ("" if isinstance(value, Mapping) else json_text(value)), False
 
 
 def _count(value: Any) -> int:
@@ -250,7 +287,7 @@ def _command(tool: str, node: Node, row: Row, room: Room) -> Command | None:
             "sql" if row.value.opaque == "sql" else "shell" if named or row.value.opaque == "shell" else None
         )
         # Prose that quotes a command stays prose; its warning stands beside it all the same.
-        if language is None or not (named or _is_code(node.value, language, words)):
+        if language is None or not (named or _is_code(node.value, row.value.found_at, language, words)):
             return None
         whole = row.value.whole if len(node.value) <= MAX_INKED else ()
         return Command(language, inked(whole, language), outstanding(node.value, language))
@@ -265,17 +302,16 @@ def _command(tool: str, node: Node, row: Row, room: Room) -> Command | None:
     return None
 
 
-def _is_code(text: str, language: Language, words: set[str]) -> bool:
+def _is_code(text: str, where: int, language: Language, words: set[str]) -> bool:
     if language == "sql":
-        return bool(words & {"sql", "query", "statement"}) or (
-            re.match(r"\s{0,40}\w+\s", text) is not None and (opaque(text[:200]) == "sql")
-        )
-    return not re.match(r"\s*[A-Z][a-z]+[ ,][a-z]", text)
+        return bool(words & {"sql", "query", "statement"}) or where == 0
+    # A text that comes to a command late, or begins like a sentence, is prose that holds one.
+    return where < MAX_PROSE and not re.match(r"\s*[A-Z][a-z]+[ ,][a-z]", text)
 
 
 def _table(node: Node, *, masked: frozenset[str], room: Room) -> Table | None:
     """Return a list of objects as a table, if it reads better as one: few columns, short values, nothing odd."""
-    if not isinstance(node.value, list) or not 2 <= len(node.value) <= 30:
+    if not isinstance(node.value, list) or not 1 <= len(node.value) <= 30:
         return None
     first = node.value[0]
     if not isinstance(first, Mapping) or not 0 < len(first) <= TABLE_COLUMNS:
@@ -307,6 +343,10 @@ def _is_odd(cell: Row) -> bool:
     )
 
 
+_LOOKS = frozenset({"shell", "sql", "base64"})
+_ODD_ADDRESS = frozenset({"user_in_url", "punycode", "bare_ip", "odd_scheme"})
+
+
 def _flags(arguments: Mapping[str, Any], at: str) -> list[Flag]:
     """Return where hidden characters, commands and blobs are, wherever in the arguments they stand."""
     made: list[Flag] = []
@@ -319,57 +359,57 @@ def _flags(arguments: Mapping[str, Any], at: str) -> list[Flag]:
         plain = text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()
         if not plain and count_marked(pieces(text)):
             made.append(Flag("hidden", node.path, node.at, 0, len(text)))
+        if ":" in text[:30]:
+            remarks = sense_of(node.name, text, {}).remarks
+            made.extend(
+                Flag(code, node.path, node.at, 0, len(text)) for code, _ in remarks if code in _ODD_ADDRESS
+            )
         what, where = looks_like(text)
         if what:
             made.append(Flag(what, node.path, node.at, where, len(text)))
     return made
 
 
-def _unseen(flags: Sequence[Flag], entries: Sequence[Entry], edits: Sequence[FileEdit]) -> tuple[Flag, ...]:
-    """Return the flags that the page does not wave already where the value stands, each with where that is."""
+def _unseen(
+    flags: Sequence[Flag], entries: Sequence[Entry], edits: Sequence[FileEdit], glance: Sequence[Glance]
+) -> tuple[Flag, ...]:
+    """Return the flags that the first screen does not show already, each with where its value stands."""
     places = {entry.row.at: number for number, entry in enumerate(entries, start=1)}
-    short = {entry.row.at for entry in entries if entry.row.value is not None and not entry.row.value.folded}
-    short |= {at for edit in edits if not edit.more for _, at in edit.at}
+    seen = {one.entry.row.at for one in glance if not one.cut}
+    seen |= {at for edit in edits if not edit.more for _, at in edit.at}
     return tuple(
         replace(flag, entry=places.get(flag.at))
         for flag in flags
-        if flag.kind == "hidden" or flag.at not in short
+        if flag.kind not in _LOOKS or flag.at not in seen
     )
 
 
 def _glance(entries: Sequence[Entry]) -> tuple[Glance, ...]:
     """Return the arguments that say most: what a rule read, commands, money; then the others in their order."""
-    leaves = [entry for entry in entries if entry.row.depth == 0 or entry.read]
+    leaves = [entry for entry in entries if entry.row.depth == 0 or _rank(entry) <= ODD]
     ranked = sorted(range(len(leaves)), key=lambda at: (_rank(leaves[at]), at))
     chosen = sorted(ranked[:GLANCE], key=lambda at: (_rank(leaves[at]), at))
     return tuple(_glanced(leaves[at]) for at in chosen)
 
 
 def _rank(entry: Entry) -> int:
+    row = entry.row
     if entry.read:
         return 0
     if entry.command is not None:
         return 1
-    if entry.row.value is not None and (entry.row.value.marked or entry.row.value.opaque):
-        return 2
-    if entry.row.sense.kind == "money":
+    if row.sense.remarks or (row.value is not None and (row.value.marked or row.value.opaque)):
+        return ODD
+    if row.sense.kind == "money" or not _TARGETS.isdisjoint(
+        words_of("".join(piece.text for piece in row.name))
+    ):
         return 3
-    if entry.row.value is not None and entry.row.value.folded:
+    if row.value is not None and row.value.folded:
         return 6
-    return 4 if entry.row.value is not None else 5
+    return 4 if row.value is not None or entry.brief else 5
 
 
 def _glanced(entry: Entry) -> Glance:
-    value = entry.row.value
-    if entry.command is not None:
-        text = "".join(piece.text for piece in entry.command.ink)
-        if not text and value is not None:
-            text = "".join(piece.text for piece in (value.head or value.whole))
-    elif value is None:
-        text = ""
-    else:
-        text = "".join(piece.text for piece in (value.head if value.folded else value.whole))
-    flat = " ".join(text.split())
-    cut = len(flat) > GLANCE_CHARS or (value is not None and value.folded)
-    # What was marked stays readable: marks are text already, and the full value below draws them.
-    return Glance(entry, replace(shown(flat[:GLANCE_CHARS]), chars=len(text)), cut)
+    most = GLANCE_COMMAND if entry.command is not None or entry.inside else GLANCE_CHARS
+    cut = len(entry.brief) > most or (entry.row.value is not None and entry.row.value.folded)
+    return Glance(entry, shown(entry.brief[:most]), cut, entry.inside)
