@@ -19,6 +19,7 @@ from signoff.domain.errors import NotFound
 from signoff.domain.shown_address import masked
 from signoff.operators import present
 from signoff.operators.areas import Navigation, here
+from signoff.operators.trace import duration
 
 MEDIA_TYPES = {
     ".css": "text/css",
@@ -105,6 +106,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         json_text=present.json_text,
         kind=present.kind_of,
         at=_at,
+        duration=duration,
         masked_address=masked,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"

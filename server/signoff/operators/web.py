@@ -34,6 +34,7 @@ from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
 from signoff.operators.audit_page import audit_routes
 from signoff.operators.canaries import canary_routes
+from signoff.operators.case_parts import part_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.installed import installed_routes
@@ -104,6 +105,7 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/.well-known/jwks.json", partial(_jwks, door)),
             *questions.question_routes(door),
             *follow_routes(door),
+            *part_routes(door),
             *installed_routes(door),
             *style_routes(door),
             *audit_routes(door),

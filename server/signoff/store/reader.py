@@ -222,6 +222,11 @@ class Reader(ErasureReads):
         """Return cases that ended, newest first."""
         return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
 
+    async def ended_cases_of_tool(self, tool: str, most: int) -> list[tuple[Escalation, int | None]]:
+        """Return cases of a tool that ended, newest first, with the bytes of what was asked; None once erased."""
+        found = self._q.ended_cases_of_tool(self._connection, tool=tool, most=most)
+        return [(rows.case(row), row["size"]) async for row in found]
+
     async def cases_of_agent(self, agent_id: str, most: int) -> list[Escalation]:
         """Return an agent's own cases, newest first."""
         found = self._q.cases_of_agent(self._connection, agent_id=agent_id, most=most)
