@@ -124,7 +124,7 @@ def _made(
         "similar": similar,
         "response": response_field(schema, sent) if isinstance(schema, dict) else None,
         "no_modify": _no_modify(view),
-        **_form(view, given, anyway=form),
+        **_form(view, sent, anyway=form),
         "given": given,
         "problem": problem,
         "problem_title": problem_title,
@@ -136,9 +136,10 @@ def _made(
     return door.render.page("case.html", values, status=200 if problem is None else problem.status)
 
 
-def _form(view: CaseView, given: Mapping[str, str], *, anyway: bool) -> dict[str, Any]:
+def _form(view: CaseView, sent: Sent, *, anyway: bool) -> dict[str, Any]:
     """Return what the form to modify is made of; nothing of it where it would be too large for the page."""
     whole = json_text(view.proposed_arguments)
+    given = {name: texts[0] for name, texts in sent.items()}
     apart = not (anyway or given) and 4 * len(escape(whole)) > FORM_ROOM
     return {
         "form_apart": apart,
