@@ -23,7 +23,8 @@ from tests.operators.conftest import SignedIn, Visitor, ask, text_of
 from tests.promises import promise
 
 from signoff.desk.desk import Desk, DeskSettings
-from signoff.desk.look import inbox, look
+from signoff.desk.inbox import inbox
+from signoff.desk.look import look
 from signoff.desk.people import add_agent, add_person
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Role, SignIn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from signoff.desk.look import inbox
+from signoff.desk.inbox import inbox
 from signoff.desk.passkeys import passkeys_to_confirm
 from signoff.operators.sign_in import Door, who
 

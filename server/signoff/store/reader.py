@@ -20,6 +20,7 @@ from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInS
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.inbox import InboxView
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.sign_ins import SignIns
@@ -42,6 +43,8 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
+        self.inbox: InboxView = InboxView(connection, queries)
+        """What waits for whom, who looks, and finding cases."""
 
     # The log
 
@@ -204,14 +207,6 @@ class Reader(ErasureReads):
     async def last_seq_of_case(self, escalation_id: str) -> int:
         """Return the number of a case's last event."""
         return int((await self._q.last_seq_of_case(self._connection, escalation_id=escalation_id))["seq"])
-
-    async def pending_cases(self, most: int) -> list[Escalation]:
-        """Return cases that wait: most urgent first, then least time left."""
-        return [rows.case(row) async for row in self._q.pending_cases(self._connection, most=most)]
-
-    async def ended_cases(self, most: int) -> list[Escalation]:
-        """Return cases that ended, newest first."""
-        return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
 
     async def cases_of_agent(self, agent_id: str, most: int) -> list[Escalation]:
         """Return an agent's own cases, newest first."""

@@ -148,6 +148,8 @@ class SqliteStore:
 
         async def work(connection: Any) -> bool:
             if vacuum:
+                # Words that were erased lie in older parts of the index until all parts are made one.
+                await connection.execute_fetchall("INSERT INTO case_words (case_words) VALUES ('optimize')")
                 await connection.execute_fetchall("VACUUM")
             ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy

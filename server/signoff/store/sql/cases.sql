@@ -91,14 +91,6 @@ WHERE e.id = :escalation_id;
 SELECT p.body FROM audit_event a JOIN payload p ON p.seq = a.seq AND p.field = 'report'
 WHERE a.escalation_id = :escalation_id AND a.type = 'escalation.outcome' ORDER BY a.seq DESC LIMIT 1;
 
--- name: pending_cases(most)
--- Cases that wait for people: most urgent first, then least time left.
-SELECT * FROM escalation WHERE status = 'pending' ORDER BY urgency_rank DESC, deadline_at, id LIMIT :most;
-
--- name: ended_cases(most)
--- Cases that have ended, newest first.
-SELECT * FROM escalation WHERE status <> 'pending' ORDER BY decided_at DESC, id LIMIT :most;
-
 -- name: cases_of_agent(agent_id, most)
 -- An agent's own cases, newest first.
 SELECT * FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT :most;
