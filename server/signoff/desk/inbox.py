@@ -18,6 +18,7 @@ from signoff.desk.heartbeat import silence
 from signoff.desk.moment import moment
 from signoff.desk.presence import PRESENT_FOR
 from signoff.domain.alert import Silence
+from signoff.domain.canonical import digest
 from signoff.domain.case import Escalation
 from signoff.domain.clock import to_text
 from signoff.domain.errors import Forbidden, InvalidRequest
@@ -98,6 +99,16 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a page that follows the inbox is told."""
+
+    waiting: int
+    unread: int
+    sign: str
+    """Another one whenever the first page of what waits, its counts, or who looks would be shown otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inbox:
     """A page of the inbox, and what stands around it."""
 
@@ -172,15 +183,26 @@ async def inbox(desk: Desk, sign_in: SignIn, filters: Filters | None = None, *, 
     )
 
 
-async def counts_of(desk: Desk, sign_in: SignIn) -> Counts:
-    """Return how much waits for a person, for pages that tell it as it changes.
+async def pulse_of(desk: Desk, sign_in: SignIn) -> Pulse:
+    """Return what a page that follows the inbox must know; a few reads, whatever there is.
 
     Raises:
         Forbidden: A magic link shows its case only.
     """
     check_may_list(sign_in)
+    sees = seen_queues(sign_in.person)
     async with desk.store.reading() as reader:
-        return await _counts(reader, sign_in)
+        counts = await _counts(reader, sign_in)
+        since = await moment(desk, reader) - PRESENT_FOR
+        present = [[one.escalation_id, one.person_id] for one in await reader.inbox.present_anywhere(since)]
+        first = [
+            [one.id, one.waiting, one.first.id, one.first.version, one.first.handled]
+            for queue in ([None] if sees is None else sorted(sees))
+            for one in await reader.inbox.alike(queue, Place(), PAGE)
+        ]
+    by_queue = sorted([queue, one.waiting, one.unread] for queue, one in counts.by_queue.items())
+    sign = digest([by_queue, counts.mine, present, first])
+    return Pulse(counts.all.waiting, counts.all.unread, sign.rpartition(":")[2][:16])
 
 
 def check_may_list(sign_in: SignIn) -> None:

@@ -15,6 +15,7 @@ from signoff.desk.attention import Attention, attention
 from signoff.desk.desk import Desk
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
+from signoff.desk.presence import PRESENT_FOR, others
 from signoff.desk.wait import own_case
 from signoff.domain.alert import Alert, AlertKind, Attempt
 from signoff.domain.canonical import digest
@@ -88,6 +89,8 @@ class CaseView:
     """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
+    present: tuple[str, ...]
+    """Names of others who have it open."""
     attention: Attention
     """Who has the case in hand, and what this person may do about that."""
     alerts: tuple[AlertView, ...]
@@ -180,6 +183,7 @@ async def view_of(
         why_not=why_not,
         step_up=step_up,
         undo_until=_undo_until(case, sign_in, now),
+        present=others(await reader.inbox.present(case.id, now - PRESENT_FOR), sign_in),
         attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
         alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(

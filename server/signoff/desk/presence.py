@@ -6,6 +6,7 @@ again every few seconds while a page is open, and means nothing a minute later.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from signoff.desk.desk import Desk
@@ -51,18 +52,6 @@ async def leave(desk: Desk, sign_in: SignIn, escalation_id: str) -> None:
     await desk.store.write(move)
 
 
-async def others_at(desk: Desk, sign_in: SignIn, escalation_id: str) -> tuple[str, ...]:
-    """Return the names of others who have a case open.
-
-    Raises:
-        NotFound: Not this person's to see.
-    """
-    async with desk.store.reading() as reader:
-        await _is_open(reader, sign_in, escalation_id)
-        found = await reader.inbox.present(escalation_id, await moment(desk, reader) - PRESENT_FOR)
-    return others(found, sign_in)
-
-
 def others(found: list[Present], sign_in: SignIn) -> tuple[str, ...]:
     """Return the names of those who are not this person."""
     return tuple(one.name for one in found if one.person_id != sign_in.person.id)
@@ -73,3 +62,46 @@ async def _is_open(reader: Reader, sign_in: SignIn, escalation_id: str) -> bool:
     if case is None or not may_see_case(sign_in, case.id, case.queue):
         raise NotFound("There is no such case, or it is not yours to see.")
     return case.is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a page that follows a case must know."""
+
+    version: int
+    handled: int
+    status: str
+    decided_by: tuple[str, ...]
+    """Names; empty for what no person decided."""
+    acknowledged_by: str
+    """A name; empty for nobody."""
+    mine: bool
+    """It was this person who decided last, or acknowledged."""
+    present: tuple[str, ...]
+    """Names of others who have it open."""
+
+
+async def standing(desk: Desk, sign_in: SignIn, escalation_id: str) -> Standing:
+    """Return where a case stands, and who else has it open.
+
+    Raises:
+        NotFound: It is not this person's to see.
+    """
+    me = sign_in.person.id
+    async with desk.store.reading() as reader:
+        case = await reader.case(escalation_id)
+        if case is None or not may_see_case(sign_in, case.id, case.queue):
+            raise NotFound("There is no such case, or it is not yours to see.")
+        found = await reader.inbox.present(case.id, await moment(desk, reader) - PRESENT_FOR)
+        deciders = [await reader.person(one) for one in case.decided_by]
+        holder = await reader.person(case.acknowledged_by) if case.acknowledged_by else None
+    last = case.decided_by[-1] if case.decided_by else case.acknowledged_by
+    return Standing(
+        version=case.version,
+        handled=case.handled,
+        status=case.status,
+        decided_by=tuple(one.name for one in deciders if one is not None),
+        acknowledged_by="" if holder is None else holder.name,
+        mine=last == me,
+        present=others(found, sign_in),
+    )
