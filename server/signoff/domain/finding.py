@@ -44,7 +44,7 @@ def words_of(document: Mapping[str, Any], *, case_id: str, queue: str) -> str:
     """
     action, bundle = _fields(document.get("action")), _fields(document.get("bundle"))
     made = dict.fromkeys([queue_word(queue)])
-    for word in _words(case_id.partition("_")[2]):
+    for word in _words(case_id):
         made[_OPEN + word] = None
     for name in ("tool", "server", "summary"):
         for word in _words(action.get(name)):

@@ -5,7 +5,7 @@ Three pages, so that nobody decides many at the click that chose them; each work
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -104,11 +104,17 @@ async def _second_look(
 ) -> Response:
     looked = await second_look(door.desk, sign_in, ids)
     first = looked.cases[0] if looked.cases else None
+    differing = _differing([kind[0] for kind in looked.kinds])
+    # What all have in common stands once, so that the eye falls on what differs; together both are the whole action.
+    common = [one for one in first.proposed_arguments if one not in differing] if first and differing else []
+    common_rows = _rows(first, common) if first is not None and common else None
+    shown = differing if common_rows is not None else None
     values = {
         "looked": looked,
         "first": first,
-        "kinds": [(kind, _rows(kind[0])) for kind in looked.kinds],
-        "differing": _differing([kind[0] for kind in looked.kinds]),
+        "kinds": [(kind, _rows(kind[0], shown)) for kind in looked.kinds],
+        "differing": differing,
+        "common": common_rows,
         "note": note,
         "problem": problem,
         "now": looked.now,
@@ -143,13 +149,17 @@ def _chosen(text: str) -> Chosen:
     return Chosen(escalation_id, int(version), view_digest)
 
 
-def _rows(view: CaseView) -> Any:
+def _rows(view: CaseView, names: Collection[str] | None) -> Any:
+    """Return the arguments of these names, line by line; None for all of them."""
     masked = frozenset(view.document.get("masked", ()))
-    return rows(view.proposed_arguments, masked=masked, prefix="action.arguments")
+    shown = {name: value for name, value in view.proposed_arguments.items() if names is None or name in names}
+    return rows(shown, masked=masked, prefix="action.arguments")
 
 
 def _differing(views: list[CaseView]) -> tuple[str, ...]:
     """Return the names of arguments in which the actions differ from one another."""
+    if not views:
+        return ()
     names = dict.fromkeys(name for view in views for name in view.proposed_arguments)
     missing = object()
 
