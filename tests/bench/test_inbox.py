@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from tests._support.cases import second_hand
@@ -34,7 +35,7 @@ from signoff.triggers.watch import PolicyFile
 
 GOAL = 1.3
 ROUNDS = 101
-SMALL, LARGE = 1_000, 100_000
+SMALL, LARGE = 1_000, 1_000_000
 QUEUES = ("default", "payments", "refunds", "mail", "infrastructure", "privacy")
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 URL = "http://127.0.0.1:8717"
@@ -122,8 +123,8 @@ def words(one: dict[str, Any]) -> str:
 
 @asynccontextmanager
 async def home(folder: Path, number_of: int) -> AsyncGenerator[Home]:
-    folder.mkdir()
-    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    await anyio.Path(folder).mkdir()
+    await anyio.Path(folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     keys = create_keys(folder / "keys", origin="signoff.example/bench")
     path, clock = folder / "signoff.db", HandClock()
     clock.at = NOW

@@ -28,7 +28,7 @@ FOR_EVERYBODY = {
 OPENED_BY_A_CASE_LINK = {
     "GET /", "GET /cases/{escalation_id}", "GET /cases/{escalation_id}/attachments/{number}",
     "POST /cases/{escalation_id}/preview", "POST /cases/{escalation_id}/decide",
-    "POST /cases/{escalation_id}/challenge", "POST /cases/{escalation_id}/undo",
+    "POST /cases/{escalation_id}/challenge", "POST /cases/{escalation_id}/undo", "GET /live",
 }  # fmt: skip
 FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "GET /set-up", "POST /set-up/name", "POST /set-up/address", "GET /settings/sign-in",
