@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from playwright.async_api import Page, expect
-from tests.browser.conftest import REFUND, REFUND_MATERIAL, Site, Visit, ask
+from tests.browser.conftest import REFUND, REFUND_MATERIAL, Visit, ask
 from tests.browser.test_looks import SIZES, enter, overflows
 from tests.conftest import Cast
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ class Follower:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
-        self._send, self._events = anyio.create_memory_object_stream[tuple[str, Any]](1000)
+        self._events: deque[tuple[str, Any]] = deque()
+        self._came = anyio.Event()
         self.gone = anyio.Event()
         self.over = anyio.Event()
 
@@ -63,19 +65,26 @@ class Follower:
         for part in message.get("body", b"").decode().split("\n\n"):
             if part.startswith("event: "):
                 name, _, data = part.partition("\n")
-                await self._send.send((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+                self._events.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+                self._came.set()
+
+    async def _next(self) -> tuple[str, Any]:
+        while not self._events:
+            await self._came.wait()
+            self._came = anyio.Event()
+        return self._events.popleft()
 
     async def hears(self, until: Callable[[Any], bool] = lambda data: True) -> Any:
         """Return the next state that is as wanted."""
         with anyio.fail_after(5):
             while True:
-                name, data = await self._events.receive()
+                name, data = await self._next()
                 if name == "state" and until(data):
                     return data
 
     async def hears_the_end(self) -> None:
         with anyio.fail_after(5):
-            while (await self._events.receive())[0] != "end":
+            while (await self._next())[0] != "end":
                 pass
             await self.over.wait()
 

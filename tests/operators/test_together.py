@@ -82,13 +82,14 @@ async def test_alike_cases_are_one_line_and_are_decided_after_a_second_look(
     omar = await signed_in("Omar")
     inbox = (await omar.get("/")).text
     assert "3 requests that are alike" in text_of(inbox)
-    assert re.findall(r'href="(/alike/\w+)"', inbox) == [f"/alike/{cases[0]}"]
+    (alike,) = re.findall(r'href="/alike/(\w+)"', inbox)
+    assert alike in cases
 
     listing = text_of((await omar.get(f"/alike/{cases[0]}")).text)
     assert "The very same action as 1 other here" in listing
     page = await look_twice(omar, cases)
     assert "They differ in to" in text_of(page)
-    for words in ("dana@example.com", "omid@example.com", "The same in all 3", "Hello"):
+    for words in ("dana@", "omid@", "example.com", "The same in all 3", "Hello"):
         assert words in text_of(page)
     assert await statuses(desk, cast, cases) == ["pending"] * 3
 

@@ -173,7 +173,7 @@ async def inbox(desk: Desk, sign_in: SignIn, filters: Filters | None = None, *, 
         cut_short=page.cut_short,
         counts=look.counts,
         queues=look.queue_names,
-        agents=tuple(sorted(look.agents.values())),
+        agents=tuple(sorted(set(look.agents.values()))),  # a canary goes by the name of another
         views=tuple(views),
         not_found_yet=filling,
         failed_alerts=failed,
@@ -194,7 +194,11 @@ async def pulse_of(desk: Desk, sign_in: SignIn) -> Pulse:
     async with desk.store.reading() as reader:
         counts = await _counts(reader, sign_in)
         since = await moment(desk, reader) - PRESENT_FOR
-        present = [[one.escalation_id, one.person_id] for one in await reader.inbox.present_anywhere(since)]
+        present = [
+            [one.escalation_id, one.person_id]
+            for one in await reader.inbox.present_anywhere(since)
+            if may_see_case(sign_in, one.escalation_id, one.queue)
+        ]
         first = [
             [one.id, one.waiting, one.first.id, one.first.version, one.first.handled]
             for queue in ([None] if sees is None else sorted(sees))

@@ -150,7 +150,7 @@ async def second_look(desk: Desk, sign_in: SignIn, ids: Sequence[str]) -> Second
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
         views = [await view_of(desk, reader, sign_in, one, now=now) for one in wanted]
-    _check_alike([view.case for view in views])
+    _check_alike(views)
     left_out = [(view.case.id, why) for view in views if (why := _why_left_out(view)) is not None]
     shown = [view for view in views if _why_left_out(view) is None]
 
@@ -193,7 +193,7 @@ async def decide_together(
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
         views = [await view_of(desk, reader, sign_in, one, now=now) for one in wanted]
-    _check_alike([view.case for view in views])
+    _check_alike(views)
     reasons = {view.case.id: _why_left_out(view) for view in views if view.case.is_open}
 
     async def one(given: Chosen) -> Escalation:
@@ -253,17 +253,18 @@ def _checked(ids: Sequence[str], *, least: int = 2) -> tuple[str, ...]:
     return wanted
 
 
-def _kind(case: Escalation) -> tuple[Any, ...]:
-    return (case.agent_id, case.tool, case.server, case.triggers, case.queue, case.urgency, case.require)
+def _kind(view: CaseView) -> tuple[Any, ...]:
+    case = view.case
+    return (view.agent_name, case.tool, case.server, case.triggers, case.queue, case.urgency, case.require)
 
 
-def _check_alike(cases: Sequence[Escalation]) -> None:
-    if len({_kind(one) for one in cases}) > 1:
+def _check_alike(views: Sequence[CaseView]) -> None:
+    if len({_kind(one) for one in views}) > 1:
         raise InvalidRequest(
             "these cases are not alike: not of one agent, tool and reason. Decide them one by one.",
             field="case",
         )
-    why = why_not_together(cases[0])
+    why = why_not_together(views[0].case)
     if why is not None:
         raise Forbidden(why)
 

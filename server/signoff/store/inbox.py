@@ -41,6 +41,7 @@ class Present:
     """Somebody who has a case open."""
 
     escalation_id: str
+    queue: str
     person_id: str
     name: str
 
@@ -123,12 +124,14 @@ class InboxView:
     async def present(self, escalation_id: str, since: datetime) -> list[Present]:
         """Return who has had a case open since an instant."""
         found = self._q.present_at(self._connection, escalation_id=escalation_id, since=to_text(since))
-        return [Present(escalation_id, row["person_id"], row["name"]) async for row in found]
+        return [Present(escalation_id, row["queue"], row["person_id"], row["name"]) async for row in found]
 
     async def present_anywhere(self, since: datetime) -> list[Present]:
         """Return who has had which case open since an instant."""
         found = self._q.present_anywhere(self._connection, since=to_text(since))
-        return [Present(row["escalation_id"], row["person_id"], row["name"]) async for row in found]
+        return [
+            Present(row["escalation_id"], row["queue"], row["person_id"], row["name"]) async for row in found
+        ]
 
     async def views(self, person_id: str) -> list[View]:
         """Return the filters that a person keeps."""

@@ -25,6 +25,7 @@ FILES = (
     "transparency.sql",
     "inbox.sql",
     "search.sql",
+    "insight.sql",
 )
 
 

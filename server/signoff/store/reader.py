@@ -17,10 +17,12 @@ from signoff.domain.decision import Decision
 from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.question import Question
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 from signoff.store.inbox import InboxView
+from signoff.store.insight import Insight
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.sign_ins import SignIns
@@ -45,6 +47,8 @@ class Reader(ErasureReads):
         """Sign-in sessions, and links that were asked for."""
         self.inbox: InboxView = InboxView(connection, queries)
         """What waits for whom, who looks, and finding cases."""
+        self.insight: Insight = Insight(connection, queries)
+        """What statistics count."""
 
     # The log
 
@@ -194,6 +198,11 @@ class Reader(ErasureReads):
         found = self._q.decisions_of_case(self._connection, escalation_id=escalation_id)
         return [rows.decision(row) async for row in found]
 
+    async def questions(self, escalation_id: str) -> list[Question]:
+        """Return the questions that were put to a case's agent, in order, each with its answer."""
+        found = self._q.questions_of_case(self._connection, escalation_id=escalation_id)
+        return rows.questions([row async for row in found])
+
     async def receipt_of_event(self, seq: int) -> str | None:
         """Return the receipt that goes with an event."""
         row = await self._q.receipt_of_event(self._connection, seq=seq)
@@ -207,6 +216,11 @@ class Reader(ErasureReads):
     async def last_seq_of_case(self, escalation_id: str) -> int:
         """Return the number of a case's last event."""
         return int((await self._q.last_seq_of_case(self._connection, escalation_id=escalation_id))["seq"])
+
+    async def ended_cases_of_tool(self, tool: str, most: int) -> list[tuple[Escalation, int | None]]:
+        """Return cases of a tool that ended, newest first, with the bytes of what was asked; None once erased."""
+        found = self._q.ended_cases_of_tool(self._connection, tool=tool, most=most)
+        return [(rows.case(row), row["size"]) async for row in found]
 
     async def cases_of_agent(self, agent_id: str, most: int) -> list[Escalation]:
         """Return an agent's own cases, newest first."""

@@ -26,6 +26,7 @@ from signoff.store import rows
 from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
 from signoff.store.inbox import InboxMoves
+from signoff.store.insight import CanaryMoves
 from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
 from signoff.store.sealing import NO_KEY, Sealing
@@ -51,6 +52,7 @@ class Unit(ErasureWrites, Reader):
 
     sign_ins: SignInMoves
     inbox: InboxMoves
+    insight: CanaryMoves
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Unit(ErasureWrites, Reader):
         self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
         self.sign_ins = SignInMoves(connection, queries, now=now, new_id=self.new_id)
         self.inbox = InboxMoves(connection, queries, now=now, changed=batch.changed.add)
+        self.insight = CanaryMoves(connection, queries)
 
     @property
     def next_seq(self) -> int:

@@ -84,12 +84,14 @@ DELETE FROM presence WHERE last_at < :before;
 
 -- name: present_at(escalation_id, since)
 -- Who has a case open, whoever came first first.
-SELECT p.person_id, n.name, p.since FROM presence p JOIN person n ON n.id = p.person_id
+SELECT p.person_id, n.name, e.queue FROM presence p JOIN person n ON n.id = p.person_id
+JOIN escalation e ON e.id = p.escalation_id
 WHERE p.escalation_id = :escalation_id AND p.last_at >= :since ORDER BY p.since, p.person_id;
 
 -- name: present_anywhere(since)
 -- Who has which case open.
-SELECT p.escalation_id, p.person_id, n.name FROM presence p JOIN person n ON n.id = p.person_id
+SELECT p.escalation_id, p.person_id, n.name, e.queue FROM presence p JOIN person n ON n.id = p.person_id
+JOIN escalation e ON e.id = p.escalation_id
 WHERE p.last_at >= :since ORDER BY p.since, p.person_id;
 
 -- name: saved_views(person_id)

@@ -82,17 +82,19 @@ CREATE TABLE search_fill (
 ) STRICT;
 INSERT INTO search_fill (id, below) SELECT 1, COALESCE(MAX(opened_seq) + 1, 0) FROM escalation;
 
+-- A canary waits with the cases of the agent that it seems to come from (`agent.stands_for`, 0013).
 CREATE TRIGGER case_begins_to_wait AFTER INSERT ON escalation WHEN NEW.status = 'pending'
 BEGIN
   INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id)
-  VALUES (NEW.queue, 3 - NEW.urgency_rank, NEW.agent_id, NEW.tool, COALESCE(NEW.server, ''), NEW.triggers, NEW.require,
-    NEW.hand, 1, NEW.deadline_at, NEW.id)
+  VALUES (NEW.queue, 3 - NEW.urgency_rank, COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id), NEW.tool,
+    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id)
   ON CONFLICT (queue, place, agent_id, tool, server, triggers, require, hand) DO UPDATE SET waiting = waiting + 1,
     first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
       THEN excluded.first_id ELSE first_id END,
     first_deadline_at = min(first_deadline_at, excluded.first_deadline_at);
   UPDATE escalation SET alike_id = (SELECT id FROM alike WHERE queue = NEW.queue AND place = 3 - NEW.urgency_rank
-    AND agent_id = NEW.agent_id AND tool = NEW.tool AND server = COALESCE(NEW.server, '') AND triggers = NEW.triggers
+    AND agent_id = COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id)
+    AND tool = NEW.tool AND server = COALESCE(NEW.server, '') AND triggers = NEW.triggers
     AND require = NEW.require AND hand = NEW.hand) WHERE id = NEW.id;
   INSERT INTO waiting_in (queue, waiting) VALUES (NEW.queue, 1) ON CONFLICT (queue) DO UPDATE SET waiting = waiting + 1;
 END;
@@ -112,15 +114,16 @@ BEGIN
   UPDATE waiting_in SET waiting = waiting - 1 WHERE queue = OLD.queue AND OLD.status = 'pending';
 
   INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id)
-  SELECT NEW.queue, 3 - NEW.urgency_rank, NEW.agent_id, NEW.tool, COALESCE(NEW.server, ''), NEW.triggers, NEW.require,
-    NEW.hand, 1, NEW.deadline_at, NEW.id
+  SELECT NEW.queue, 3 - NEW.urgency_rank, COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id), NEW.tool,
+    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id
   WHERE NEW.status = 'pending'
   ON CONFLICT (queue, place, agent_id, tool, server, triggers, require, hand) DO UPDATE SET waiting = waiting + 1,
     first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
       THEN excluded.first_id ELSE first_id END,
     first_deadline_at = min(first_deadline_at, excluded.first_deadline_at);
   UPDATE escalation SET alike_id = (SELECT id FROM alike WHERE NEW.status = 'pending' AND queue = NEW.queue
-    AND place = 3 - NEW.urgency_rank AND agent_id = NEW.agent_id AND tool = NEW.tool AND server = COALESCE(NEW.server, '')
+    AND place = 3 - NEW.urgency_rank AND agent_id = COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id)
+    AND tool = NEW.tool AND server = COALESCE(NEW.server, '')
     AND triggers = NEW.triggers AND require = NEW.require AND hand = NEW.hand) WHERE id = NEW.id;
   INSERT INTO waiting_in (queue, waiting) SELECT NEW.queue, 1 WHERE NEW.status = 'pending'
     ON CONFLICT (queue) DO UPDATE SET waiting = waiting + 1;
