@@ -26,7 +26,7 @@ from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
 from signoff.domain.people import Agent
-from signoff.store import erasure, history, outbox, reader, sign_ins, sqlite, unit, writer
+from signoff.store import erasure, history, inbox, insight, outbox, reader, sign_ins, sqlite, unit, writer
 from signoff.store.migrate import migrations
 from signoff.store.queries import FILES, load_queries
 from signoff.store.sqlite import SqliteStore, driver, has_wal_reset_race, open_snapshot, open_store
@@ -319,7 +319,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 async def main():
     acknowledged = 0
     async with opened(Path(sys.argv[1])) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
         try:
             for _ in range(200):
                 await note(store, "x" * 20_000)
@@ -500,7 +500,7 @@ def _names_in_files() -> set[str]:
 def _names_used() -> set[str]:
     """Names of queries as attributes of `self._q` and of what `load_queries` gave."""
     used = set()
-    for module in (unit, reader, writer, sqlite, history, erasure, outbox, sign_ins):
+    for module in (unit, reader, writer, sqlite, history, erasure, outbox, sign_ins, inbox, insight):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Attribute):
                 continue

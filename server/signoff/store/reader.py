@@ -21,6 +21,7 @@ from signoff.domain.question import Question
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.inbox import InboxView
 from signoff.store.insight import Insight
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
@@ -44,6 +45,8 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
+        self.inbox: InboxView = InboxView(connection, queries)
+        """What waits for whom, who looks, and finding cases."""
         self.insight: Insight = Insight(connection, queries)
         """What statistics count."""
 
@@ -213,14 +216,6 @@ class Reader(ErasureReads):
     async def last_seq_of_case(self, escalation_id: str) -> int:
         """Return the number of a case's last event."""
         return int((await self._q.last_seq_of_case(self._connection, escalation_id=escalation_id))["seq"])
-
-    async def pending_cases(self, most: int) -> list[Escalation]:
-        """Return cases that wait: most urgent first, then least time left."""
-        return [rows.case(row) async for row in self._q.pending_cases(self._connection, most=most)]
-
-    async def ended_cases(self, most: int) -> list[Escalation]:
-        """Return cases that ended, newest first."""
-        return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
 
     async def ended_cases_of_tool(self, tool: str, most: int) -> list[tuple[Escalation, int | None]]:
         """Return cases of a tool that ended, newest first, with the bytes of what was asked; None once erased."""

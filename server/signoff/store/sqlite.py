@@ -148,6 +148,8 @@ class SqliteStore:
 
         async def work(connection: Any) -> bool:
             if vacuum:
+                # Words that were erased lie in older parts of the index until all parts are made one.
+                await connection.execute_fetchall("INSERT INTO case_words (case_words) VALUES ('optimize')")
                 await connection.execute_fetchall("VACUUM")
             ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy
@@ -197,8 +199,8 @@ class SqliteStore:
             yield reader
 
     @asynccontextmanager
-    async def watch(self, escalation_id: str) -> AsyncGenerator[Watching]:
-        """Watch a case for changes by any task or process."""
+    async def watch(self, escalation_id: str | None) -> AsyncGenerator[Watching]:
+        """Watch a case, or everything, for changes by any task or process."""
         watching = self._waiters.add(escalation_id)
         try:
             yield watching
@@ -394,6 +396,7 @@ async def _notice_others(connection: Any, queries: Any, waiters: Waiters) -> Non
                     before = size if seen is not None else max((await reader.head()).size - 1000, 0)
                     size, seen = (await reader.head()).size, row[0]
                     waiters.wake(await reader.cases_changed_since(before))
+                    waiters.wake_watchers_of_all()  # not everything that people see change is an event
             except Exception as error:
                 # A disk or a lock that fails now may work in a moment; those who wait look for themselves anyway.
                 if _translated(error) is None:

@@ -100,14 +100,6 @@ SELECT a.type, a.body AS event, p.body AS content FROM audit_event a
 LEFT JOIN payload p ON p.seq = a.seq AND p.field IN ('question', 'answer')
 WHERE a.escalation_id = :escalation_id AND a.type IN ('escalation.asked', 'escalation.answered') ORDER BY a.seq;
 
--- name: pending_cases(most)
--- Cases that wait for people: most urgent first, then least time left.
-SELECT * FROM escalation WHERE status = 'pending' ORDER BY urgency_rank DESC, deadline_at, id LIMIT :most;
-
--- name: ended_cases(most)
--- Cases that have ended, newest first.
-SELECT * FROM escalation WHERE status <> 'pending' ORDER BY decided_at DESC, id LIMIT :most;
-
 -- name: cases_of_agent(agent_id, most)
 -- An agent's own cases, newest first.
 SELECT * FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT :most;
