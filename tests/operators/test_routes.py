@@ -29,6 +29,7 @@ OPENED_BY_A_CASE_LINK = {
     "GET /", "GET /cases/{escalation_id}", "GET /cases/{escalation_id}/attachments/{number}",
     "POST /cases/{escalation_id}/preview", "POST /cases/{escalation_id}/decide",
     "POST /cases/{escalation_id}/challenge", "POST /cases/{escalation_id}/undo",
+    "GET /cases/{escalation_id}/parts/{part}", "GET /cases/{escalation_id}/modify",
 }  # fmt: skip
 FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "GET /set-up", "POST /set-up/name", "POST /set-up/address", "GET /settings/sign-in",
@@ -40,6 +41,7 @@ LEADS_ON = {"GET /settings"}
 NAMES = {
     "escalation_id": "esc_0",
     "number": "0",
+    "part": "action",
     "link_id": "lnk_0",
     "digest": "0",
     "name": "page.js",
