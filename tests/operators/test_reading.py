@@ -107,7 +107,7 @@ def test_colours_lose_nothing_of_a_command(text: str) -> None:
     whole = shown(text).whole
 
     for language in ("shell", "sql"):
-        assert "".join(one.text for one in inked(whole, language)) == "".join(one.text for one in whole)  # type: ignore[arg-type]
+        assert "".join(one.text for one in inked(whole, language)) == "".join(one.text for one in whole)
 
 
 @given(

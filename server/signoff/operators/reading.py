@@ -205,7 +205,7 @@ def _edits(arguments: Mapping[str, Any], at: str, room: Room) -> tuple[tuple[Fil
 
 
 def _file_edit(edit: Edit, keys: Sequence[str], at: str, room: Room) -> FileEdit:
-    lines = []
+    lines: list[tuple[int | None, Line]] = []
     for line in numbered(edit.lines):
         if len(lines) == MAX_LINES or len(line[1].text) > room.each or not room.take(line[1].shown):
             break
