@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from signoff.audit.passkey import base64url
 from signoff.desk import decide as desk_decide
 from signoff.desk import signing
+from signoff.desk.answering import check_changed
 from signoff.desk.look import CaseView, look
 from signoff.desk.passkeys import has_passkey
 from signoff.domain.canonical import parse_json
@@ -31,8 +32,9 @@ from signoff.domain.errors import (
 from signoff.domain.escalation import already_decided
 from signoff.domain.people import SignIn
 from signoff.operators.arguments_form import FINAL, read_arguments
-from signoff.operators.case_page import page_of
+from signoff.operators.case_page import page_of, tool_schema
 from signoff.operators.diff import changes
+from signoff.operators.form_edit import edited
 from signoff.operators.forms import values_of
 from signoff.operators.passkey_doors import read_proof
 from signoff.operators.present import json_text
@@ -79,6 +81,32 @@ async def preview(door: Door, request: Request) -> Response:
         "arguments": answer.arguments, "answer": answer, "carried": carried, "signs": signs,
     }  # fmt: skip
     return door.render.page("preview.html", values)
+
+
+async def form(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/form: the case with an item more or less in a form; without a script, and nothing is decided."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    return await page_of(door, sign_in, view, sent=edited(sent), form=True)
+
+
+async def live(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/changes: what a modification changes as it stands in the form, or why it cannot be read."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    try:
+        _check_current(view, sent)
+        arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
+        changed = changes(view.proposed_arguments, arguments)
+        if changed:
+            check_changed(view, arguments)
+    except SignoffError as error:
+        problem = problem_of(error)
+        said = {"field": problem.field, "message": problem.message}
+        return JSONResponse({"changes": [], "problem": said})
+    return JSONResponse({"changes": [one.as_json() for one in changed], "problem": None})
 
 
 async def decide(door: Door, request: Request) -> Response:
@@ -211,8 +239,7 @@ def _answer(view: CaseView, sent: Sent) -> Answer:
     response = _response(view, sent, choice)
     if choice != "modify":
         return Answer(cast(Choice, choice), response=response, note=note)
-    form = {name: values[0] for name, values in sent.items()}
-    arguments = read_arguments(view.proposed_arguments, form)
+    arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
     if not changes(view.proposed_arguments, arguments):
         if response is None:
             raise InvalidRequest(

@@ -124,7 +124,7 @@ def _made(
         "similar": similar,
         "response": response_field(schema, sent) if isinstance(schema, dict) else None,
         "no_modify": _no_modify(view),
-        **_form(view, given, anyway=form),
+        **_form(view, sent, anyway=form),
         "given": given,
         "problem": problem,
         "problem_title": problem_title,
@@ -136,13 +136,19 @@ def _made(
     return door.render.page("case.html", values, status=200 if problem is None else problem.status)
 
 
-def _form(view: CaseView, given: Mapping[str, str], *, anyway: bool) -> dict[str, Any]:
+def _form(view: CaseView, sent: Sent, *, anyway: bool) -> dict[str, Any]:
     """Return what the form to modify is made of; nothing of it where it would be too large for the page."""
     whole = json_text(view.proposed_arguments)
+    given = {name: texts[0] for name, texts in sent.items()}
     apart = not (anyway or given) and 4 * len(escape(whole)) > FORM_ROOM
     return {
         "form_apart": apart,
-        "arguments": [] if apart else argument_fields(view.proposed_arguments, given),
+        "arguments": []
+        if apart
+        else argument_fields(
+            view.proposed_arguments, sent if given.get("choice") == "modify" else {}, tool_schema(view)
+        ),
+        "tool_schema": tool_schema(view) is not None,
         "raw": "" if apart else given.get(RAW, given.get(FINAL, whole)),
         "raw_original": "" if apart else whole,
     }
@@ -241,6 +247,12 @@ def _changed_before(view: CaseView) -> dict[str, Any]:
         for one in found[:MAX_CHANGES]
     ]
     return {"changed_before": made, "changed_more": max(0, len(found) - MAX_CHANGES)}
+
+
+def tool_schema(view: CaseView) -> dict[str, Any] | None:
+    """Return the JSON Schema of the tool's arguments, None where the agent did not send it or it is hidden."""
+    schema = view.document.get("tool_schema")
+    return schema if isinstance(schema, dict) else None
 
 
 def _no_modify(view: CaseView) -> Literal["", "masked", "hidden"]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import groupby
 from typing import Any, Literal
+from unicodedata import bidirectional
 
 from signoff.desk.masks import is_hidden
 from signoff.domain.characters import Piece, count_marked, pieces
@@ -179,6 +180,11 @@ def _with_edges(text: str) -> tuple[Piece, ...]:
     if after:
         made.append(Piece(f"⟦space x {after}⟧", "hidden"))
     return tuple(made)
+
+
+def from_right(text: str) -> bool:
+    """Say whether a text holds letters or digits that are written from right to left (Unicode, UAX #9: R, AL, AN)."""
+    return not text.isascii() and any(bidirectional(letter) in ("R", "AL", "AN") for letter in text)
 
 
 def json_text(value: Any) -> str:
