@@ -149,6 +149,16 @@ VERBS: dict[str, tuple[str, str, Verb]] = {
         SEES,
         lambda one: one.browser.get(f"/cases/{one.case}/attachments/0"),
     ),
+    "look at a part": (
+        "/cases/{escalation_id}/parts/{part}",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/parts/action"),
+    ),
+    "look at the form": (
+        "/cases/{escalation_id}/modify",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/modify"),
+    ),
     "approve": (
         "/cases/{escalation_id}/decide",
         DECIDES,

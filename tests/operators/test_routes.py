@@ -125,6 +125,7 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
 NAMES = {
     "escalation_id": "esc_0",
     "number": "0",
+    "part": "action",
     "link_id": "lnk_0",
     "digest": "0",
     "name": "page.js",
