@@ -131,7 +131,7 @@ async def test_without_javascript_items_are_added_and_removed_and_nothing_typed_
         context = await site.visitor(viewport=SIZES["phone"], java_script_enabled=False)
         await context.add_cookies(await inside.cookies())  # type: ignore[arg-type]
         page = await context.new_page()
-        await page.goto(f"{site.url}/cases/{case}#modify-start")
+        await page.goto(f"{site.url}/cases/{case}")
         await page.locator("#modify > summary").click()
         await page.locator("#modify-form [name=a0]").fill("700")
         await page.locator("#modify-form [name=note]").fill("One line is wrong")
