@@ -130,6 +130,11 @@ class Facts:
     """Where somebody who is signed in goes; holds no token."""
     case_id: str | None = None
 
+    @property
+    def trace(self) -> str:
+        """Return the line that every alert ends with: its id, and the newest checkpoint of the log."""
+        return f"{self.values['id']} · {self.values['footer']}"
+
 
 def facts_of(errand: Errand) -> Facts:
     """Return what an alert about a case may tell."""

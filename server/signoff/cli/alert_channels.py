@@ -48,7 +48,7 @@ def preview(case: str, channel: str, kind: AlertKind, home: Path | None) -> None
     from signoff.alerts.wording import PREVIEWS, Wording
 
     words = Wording(config.home.alert_templates).words(facts)
-    click.echo(PREVIEWS[channel](words))
+    click.echo(PREVIEWS[channel](words, facts))
     if channel == "sms":
         click.echo(f"{len(words.sms)} characters", err=True)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -112,6 +112,8 @@ class CaseView:
     """Why this person cannot decide now; None if they can."""
     step_up: str | None
     """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
+    canary: Literal["", "caught", "missed", "unanswered"]
+    """What was made of a canary, once it has ended; empty for any other case, and while it waits."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
     attention: Attention
@@ -238,6 +240,7 @@ async def view_of(
         may_decide=why_not is None,
         why_not=why_not,
         step_up=step_up,
+        canary=await _canary(reader, case),
         undo_until=_undo_until(case, sign_in, now),
         attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
         alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
@@ -396,6 +399,15 @@ async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, s
 def _undo_until(case: Escalation, sign_in: SignIn, now: datetime) -> datetime | None:
     mine = case.decided_by and case.decided_by[-1] == sign_in.person.id
     return case.release_at if mine and not case.released(now) else None
+
+
+async def _canary(reader: Reader, case: Escalation) -> Literal["", "caught", "missed", "unanswered"]:
+    found = None if case.is_open else await reader.insight.canary(case.id)
+    if found is None:
+        return ""
+    if found.choice is None:
+        return "unanswered"
+    return "caught" if found.caught else "missed"
 
 
 def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -> DecisionView:

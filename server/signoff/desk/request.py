@@ -101,10 +101,10 @@ async def request_approval(
         joined = await take_up_check(unit, asking, facts)
         if policy.needs_history(action.tool):
             facts = replace(facts, history=await windows(unit, policy, facts, asking.digest))
-        verdict = _asked(evaluate(policy, facts))
+        verdict = asked_for(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
-            _request(action, material, verdict, schemas),
+            request_of(action, material, verdict, schemas),
             verdict,
             case_id=unit.new_id("esc"),
             agent=agent,
@@ -159,7 +159,7 @@ async def first_case(
     return await reader.case(first[2])
 
 
-def _asked(verdict: Verdict) -> Verdict:
+def asked_for(verdict: Verdict) -> Verdict:
     """Send an agent that asked to a person, unless a trigger says in so many words that it need not ask."""
     if verdict.outcome != "allow" or verdict.explicitly_allowed:
         return verdict
@@ -170,7 +170,7 @@ def _asked(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="escalate", fired=(asked,))
 
 
-def _request(action: Action, material: Material, verdict: Verdict, schemas: Mapping[str, Any]) -> Request:
+def request_of(action: Action, material: Material, verdict: Verdict, schemas: Mapping[str, Any]) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""
     shown: dict[str, Any] = {
         "action": {"arguments": action.arguments, "summary": action.summary or ""},

@@ -24,6 +24,7 @@ async def show(door: Door, request: Request) -> Response:
         "failing": sum(one.health.state == "failing" for one in found),
         "tested": next((one for one in found if one.id == tested), None),
         "can_test": door.alerting is not None,
+        "at": "alerts",
         "templates": door.alerting.template_problems() if door.alerting is not None else [],
     }
     return door.render.page("admin_alerts.html", values)

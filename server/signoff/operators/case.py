@@ -1,4 +1,4 @@
-"""The case page: what happens on approval, why it was stopped, how long there is; then deciding it.
+"""The case page and the forms on it; what the page says is made in `case_page.py`.
 
 Everything works without JavaScript. What the person sent is shown again when it could not be taken.
 """
@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -34,13 +31,14 @@ from signoff.domain.errors import (
 )
 from signoff.domain.escalation import already_decided
 from signoff.domain.people import SignIn
-from signoff.operators.arguments_form import FINAL, RAW, argument_fields, read_arguments
+from signoff.operators.arguments_form import FINAL, read_arguments
+from signoff.operators.case_page import page_of, tool_schema
 from signoff.operators.diff import changes
 from signoff.operators.form_edit import edited
 from signoff.operators.forms import values_of
 from signoff.operators.passkey_doors import read_proof
-from signoff.operators.present import MAX_ROWS, json_text, rows
-from signoff.operators.problems import Problem, problem_of
+from signoff.operators.present import json_text
+from signoff.operators.problems import problem_of
 from signoff.operators.response_form import Sent, read_response, response_field, was_filled
 from signoff.operators.sign_in import Door, who
 
@@ -90,7 +88,7 @@ async def form(door: Door, request: Request) -> Response:
     sign_in = await who(door, request)
     sent = await values_of(request)
     view = await look(door.desk, sign_in, request.path_params["escalation_id"])
-    return await page_of(door, sign_in, view, sent=edited(sent))
+    return await page_of(door, sign_in, view, sent=edited(sent), form=True)
 
 
 async def live(door: Door, request: Request) -> Response:
@@ -109,12 +107,6 @@ async def live(door: Door, request: Request) -> Response:
         said = {"field": problem.field, "message": problem.message}
         return JSONResponse({"changes": [], "problem": said})
     return JSONResponse({"changes": [one.as_json() for one in changed], "problem": None})
-
-
-def tool_schema(view: CaseView) -> dict[str, Any] | None:
-    """Return the JSON Schema of the tool's arguments, None where the agent did not send it or it is hidden."""
-    schema = view.document.get("tool_schema")
-    return schema if isinstance(schema, dict) else None
 
 
 async def decide(door: Door, request: Request) -> Response:
@@ -267,113 +259,3 @@ def _response(view: CaseView, sent: Sent, choice: str) -> Any:
     if choice == "reject" and not was_filled(field):
         return None
     return read_response(field)
-
-
-async def page_of(
-    door: Door,
-    sign_in: SignIn,
-    view: CaseView,
-    *,
-    sent: Sent,
-    problem: Problem | None = None,
-    problem_title: str = "",
-) -> Response:
-    """Return the case page.
-
-    Args:
-        sent: What the person sent, shown again.
-        problem: Why it could not be taken.
-        problem_title: What stands over it, where it was about something else than a decision.
-    """
-    holds_passkey = view.step_up is not None and await has_passkey(door.desk, sign_in.person)
-    # A bundle of 2 MB takes a second to show; in a thread it holds up nobody else.
-    made = partial(
-        _made,
-        door,
-        sign_in,
-        view,
-        sent=sent,
-        problem=problem,
-        problem_title=problem_title,
-        holds_passkey=holds_passkey,
-    )
-    return await anyio.to_thread.run_sync(made)
-
-
-def _made(
-    door: Door,
-    sign_in: SignIn,
-    view: CaseView,
-    *,
-    sent: Sent,
-    problem: Problem | None,
-    problem_title: str,
-    holds_passkey: bool,
-) -> Response:
-    document = view.document
-    schema = document.get("response_schema")
-    given = {name: texts[0] for name, texts in sent.items()}
-    values = {
-        "person": sign_in.person,
-        "now": view.now,
-        "view": view,
-        "case": view.case,
-        "erased": "verdict" not in document,
-        "fired": _fired(document),
-        "bundle": _bundle(document),
-        "claim": _claim(document),
-        "masked": frozenset(document.get("masked", ())),
-        "rows": rows(
-            view.proposed_arguments, masked=frozenset(document.get("masked", ())), prefix="action.arguments"
-        ),
-        "max_rows": MAX_ROWS,
-        "changed_before": _changed_before(view),
-        "response": response_field(schema, sent) if isinstance(schema, dict) else None,
-        "no_modify": _no_modify(view),
-        "arguments": argument_fields(
-            view.proposed_arguments, sent if given.get("choice") == "modify" else {}, tool_schema(view)
-        ),
-        "tool_schema": tool_schema(view) is not None,
-        "raw": given.get(RAW, given.get(FINAL, json_text(view.proposed_arguments))),
-        "raw_original": json_text(view.proposed_arguments),
-        "given": given,
-        "problem": problem,
-        "problem_title": problem_title,
-        "holds_passkey": holds_passkey,
-        "signs": holds_passkey and view.step_up == "passkey",
-        "signed_in_fully": sign_in.only_case is None,
-        "by_alert": door.desk.settings.sign_in_by_alert,
-    }
-    return door.render.page("case.html", values, status=200 if problem is None else problem.status)
-
-
-def _fired(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    verdict = document.get("verdict")
-    fired = verdict.get("fired", []) if isinstance(verdict, dict) else []
-    return [{**one, "rows": rows(one.get("values", {})) or []} for one in fired if isinstance(one, dict)]
-
-
-def _bundle(document: Mapping[str, Any]) -> Any:
-    """Return the bundle; a text where the policy hides all of it."""
-    return document.get("bundle", {})
-
-
-def _claim(document: Mapping[str, Any]) -> str:
-    action = document.get("action")
-    return str(action.get("summary", "")) if isinstance(action, dict) else ""
-
-
-def _changed_before(view: CaseView) -> list[Any]:
-    """Return what earlier approvers changed, or what was changed in the end."""
-    action = view.document.get("action")
-    first = action.get("arguments") if isinstance(action, dict) else None
-    return changes(first, view.proposed_arguments) if isinstance(first, dict) else []
-
-
-def _no_modify(view: CaseView) -> Literal["", "masked", "hidden"]:
-    """Say why the arguments of a case cannot be changed here, empty where they can."""
-    if any(path.startswith("action.arguments") for path in view.case.masked):
-        return "masked"
-    if any(path.startswith("action.arguments") or path == "action" for path in view.hidden):
-        return "hidden"
-    return ""

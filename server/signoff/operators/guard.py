@@ -15,18 +15,21 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signoff.domain.errors import InvalidRequest
+from signoff.operators.areas import note_path
 from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LARGE_FORMS = ("/cases/", "/admin/policy/try", "/canaries")
+"""Where a form may hold arguments, a policy or a bundle."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """Load balancers and container health checks ask for these by address; they tell nothing that a Host guards."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types 'none'"
 )
-# Registering a service worker takes a trusted URL; there, one policy may make one (`static/push.js`).
+# Registering a service worker takes a trusted URL; there, one policy may make one (`static/worker.js`).
 SETTINGS_PATH = "/settings"
 SETTINGS_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
     "trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker"
@@ -120,6 +123,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started = False
+        note_path(scope["path"])
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
@@ -128,7 +132,7 @@ class Guard:
                 self._add_headers(MutableHeaders(scope=message), path=scope["path"])
             await send(message)
 
-        most_bytes = MAX_FORM_BYTES if scope["path"].startswith("/cases/") else MAX_SMALL_FORM_BYTES
+        most_bytes = MAX_FORM_BYTES if scope["path"].startswith(LARGE_FORMS) else MAX_SMALL_FORM_BYTES
         taken = 0
 
         async def receive_limited() -> Message:

@@ -12,7 +12,7 @@ from signoff.desk.ask_agent import ask_agent
 from signoff.desk.look import QuestionView, look
 from signoff.domain.characters import pieces
 from signoff.domain.errors import AlreadyDecided, Conflict, Forbidden, InvalidRequest
-from signoff.operators.case import page_of
+from signoff.operators.case_page import page_of
 from signoff.operators.forms import fields_of
 from signoff.operators.problems import problem_of
 from signoff.operators.sign_in import Door, who

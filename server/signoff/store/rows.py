@@ -315,12 +315,13 @@ def agent(row: Row) -> Agent:
     """Read an agent."""
     return Agent(
         row["id"],
-        row["name"],
+        row["shown_name"] or row["name"],
         row["owner"],
         from_text(row["created_at"]),
         optional_time(row["paused_at"]),
         row["max_open"],
         row["requests_per_minute"],
+        row["stands_for"],
     )
 
 
