@@ -59,7 +59,7 @@ async def test_a_change_within_the_schema_is_taken(desk: Desk, cast: Cast) -> No
     [
         ({"type": "object", "required": ["iban"]}, InvalidRequest, "action.arguments"),
         ({"properties": {"amount": {"type": "string"}}}, InvalidRequest, "action.arguments.amount"),
-        ({"type": "objekt"}, InvalidRequest, "tool_schema"),
+        ({"type": "thing"}, InvalidRequest, "tool_schema"),
         ({"$ref": "https://evil.example/schema"}, InvalidRequest, "tool_schema.$ref"),
         ({"properties": {f"p{n}": {"pattern": "a"} for n in range(21)}}, LimitExceeded, "tool_schema"),
     ],

@@ -309,9 +309,11 @@ class Builder:
         extra = {key: one for rule in part.rules for key, one in rule.properties.items() if key not in named}
         needed = part.plain.get("required", [])
         keys = _ordered(held, [*named, *extra], needed if isinstance(needed, list) else [])
+        # By the place in the schema, so that a name stays the same however the fields are ordered.
+        places = {key: at for at, key in enumerate(dict.fromkeys([*held, *named, *extra]))}
         made = {}
-        for at, key in enumerate(keys):
-            name = f"{base.name}{at}" if base.name == "a" else f"{base.name}_{at}"
+        for key in keys:
+            name = f"{base.name}_{places[key]}"
             made[key] = self.field(
                 named.get(key, extra.get(key, {})), name, _member(base.path, key), key,
                 required=key in needed, value=held.get(key, NOTHING), depth=depth + 1,
