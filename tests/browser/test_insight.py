@@ -157,7 +157,9 @@ async def test_a_supervisor_makes_a_canary_and_an_operator_misses_it(
         await page.goto(f"{site.url}/canaries")
         await page.get_by_label("Tool", exact=True).fill("refund_payment")
         await page.get_by_label("What the agent would say").fill("Refund the deposit")
-        await page.get_by_label("Arguments JSON").fill('{"amount_eur": 99999, "to": "an account opened today"}')
+        await page.get_by_label("Arguments JSON").fill(
+            '{"amount_eur": 99999, "to": "an account opened today"}'
+        )
         await page.get_by_label("Drill names").fill("spring")
         await page.get_by_role("button", name="Put it among the cases").click()
         await page.get_by_text("1 waits among the cases now").wait_for()
