@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo check lint type test fmt cover bench screenshots lock chromium clean
+.PHONY: help demo check lint type test fmt cover bench screenshots icons lock chromium clean
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ bench: $(READY) ## Ratios against a baseline measured in the same run
 
 screenshots: $(READY) chromium ## Case page and inbox, phone and desk, light and dark, into docs/screenshots
 	SIGNOFF_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/pytest tests/browser $(ARGS)
+
+icons: $(READY) chromium ## The icons of the installed app, drawn from static/icon.svg
+	$(BIN)/python -m tests.browser.make_icons
 
 # uv.lock stays out of git: it names registry hosts. The exported files carry names, versions and hashes only.
 lock: $(READY) ## Resolve the dependencies anew into .ci/*.lock (UPGRADE=1: to their newest versions)

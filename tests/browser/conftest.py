@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.request import request_approval
 from signoff.domain.bundle import read_action, read_material
 from signoff.domain.people import Agent
+from signoff.operators.alerting import Alerting
 from signoff.operators.web import build_pages
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -145,11 +146,11 @@ def policy_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listening() -> socket.socket:
+def listening() -> Generator[socket.socket]:
     """A socket that listens already, so that its port is known before the desk is made."""
-    made = socket.create_server(("127.0.0.1", 0))
-    made.setblocking(False)
-    return made
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.setblocking(False)
+        yield made
 
 
 @pytest.fixture
@@ -182,12 +183,18 @@ Visit = Callable[[], AbstractAsyncContextManager[Site]]
 
 
 @pytest.fixture
-def visit(desk: Desk, listening: socket.socket) -> Visit:
+def page_alerting() -> Alerting | None:
+    """What sends test alerts and subscribes browsers; nothing, where a test does not say otherwise."""
+    return None
+
+
+@pytest.fixture
+def visit(desk: Desk, listening: socket.socket, page_alerting: Alerting | None) -> Visit:
     """Return what starts server and browser; entered in the test itself, for task groups belong to one task."""
 
     @asynccontextmanager
     async def started() -> AsyncGenerator[Site]:
-        config = uvicorn.Config(build_pages(desk), log_config=None, lifespan="off", ws="none")
+        config = uvicorn.Config(build_pages(desk, page_alerting), log_config=None, lifespan="off", ws="none")
         server = uvicorn.Server(config)
         async with async_playwright() as playwright, anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listening])

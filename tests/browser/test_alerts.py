@@ -141,7 +141,7 @@ async def delivered(context: BrowserContext, page: Page, url: str, *messages: st
             )
         while True:
             shown: list[dict[str, Any]] = await page.evaluate(
-                """async () => (await (await navigator.serviceWorker.getRegistration("/settings")).getNotifications())
+                """async () => (await (await navigator.serviceWorker.getRegistration("/")).getNotifications())
                 .map((one) => ({ title: one.title, body: one.body, url: one.data.url }))"""
             )
             if len(shown) == len(messages):

@@ -132,6 +132,7 @@ async def test_a_passkey_is_added_confirmed_by_a_second_person_and_signs_in(
         await omar.get_by_role("button", name="Add a passkey").click()
         await expect(omar.get_by_text("Waits for a second person")).to_be_visible()
         shown = await omar.locator(".fingerprint").inner_text()
+        await omar.get_by_role("button", name="Omar", exact=True).click()
         await omar.get_by_role("button", name="Sign out", exact=True).click()
         await omar.get_by_role("button", name="Sign in with a passkey").click()
         await expect(omar.get_by_role("alert").first).to_contain_text("did not sign you in")

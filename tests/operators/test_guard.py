@@ -18,9 +18,10 @@ from signoff.operators.guard import Site
 from signoff.operators.web import build_pages
 
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+CSP_OF_SETTINGS = CSP.replace("trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker")
 ROUTES = [
     ("GET", "/"),
     ("GET", "/cases/esc_0"),
@@ -46,9 +47,9 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 
 def check_headers(response: httpx.Response) -> None:
     headers = response.headers
-    # Where a browser is subscribed to alerts, one script may register one worker.
-    subscribes = CSP.replace("trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker")
-    assert headers["content-security-policy"] == (subscribes if response.url.path == "/settings" else CSP)
+    assert headers["content-security-policy"] == (
+        CSP_OF_SETTINGS if response.url.path == "/settings" else CSP
+    )
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-opener-policy"] == "same-origin"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import anyio
 import pytest
 from tests._support.clock import HandClock
 from tests.conftest import Cast
 from tests.operators.conftest import NewVisitor, SignedIn, Visitor, ask, case_link
 
+from signoff.desk.deliver import lease
 from signoff.desk.desk import Desk
 from signoff.desk.look import look
 from signoff.desk.people import disable_person
@@ -227,7 +229,9 @@ async def test_an_agents_key_opens_no_page(desk: Desk, cast: Cast, visitor: NewV
 
     assert response.status_code == 401
     assert "wire_transfer" not in response.text
-    assert response.text == (await visitor().get("/cases/esc_0")).text
+    assert response.text == (await visitor().get(path.format(case=case))).text
+    unknown = "esc_" + "0" * 26
+    assert response.text.replace(case, unknown) == (await visitor().get(path.format(case=unknown))).text
 
 
 @pytest.mark.parametrize("verb", ["decide", "preview", "undo"])
@@ -253,3 +257,95 @@ async def test_a_disabled_person_is_out_at_once(desk: Desk, cast: Cast, signed_i
     await disable_person(desk, "Omar")
 
     assert (await omar.get("/")).status_code == 401
+
+
+async def test_of_many_who_open_one_alerts_link_at_once_one_gets_in(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
+    await ask(desk, cast.ada)
+    url = await case_link(desk, "Omar")
+    answers: list[tuple[int, bool]] = []
+
+    async def open_it(browser: Visitor) -> None:
+        response = await browser.open_link(url)
+        answers.append((response.status_code, "set-cookie" in response.headers))
+
+    async with anyio.create_task_group() as tasks:
+        for browser in [visitor() for _ in range(20)]:
+            tasks.start_soon(open_it, browser)
+
+    assert sorted(answers) == [(303, True)] + [(403, False)] * 19
+
+
+async def test_of_many_who_ask_for_a_fresh_link_at_once_one_link_comes_and_the_old_one_is_dead(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
+    await ask(desk, cast.ada)
+    old = await case_link(desk, "Omar")
+
+    async with anyio.create_task_group() as tasks:
+        for browser in [visitor() for _ in range(10)]:
+            tasks.start_soon(browser.post, split(old)[0] + "/fresh")
+
+    fresh = {one.link_url for one in await lease(desk, "test") if one.person.name == "Omar"}
+    assert len(fresh) == 1
+    assert (await visitor().open_link(old)).status_code == 403
+    assert (await visitor().open_link(fresh.pop())).status_code == 303
+
+
+async def test_a_link_is_dead_once_its_case_is_decided(
+    desk: Desk, cast: Cast, visitor: NewVisitor, signed_in: SignedIn
+) -> None:
+    case = await ask(desk, cast.ada)
+    url = await case_link(desk, "Omar")
+    sofia: Visitor = await signed_in("Sofia")
+    assert (await sofia.decide(case, choice="reject", note="No")).status_code == 303
+
+    refused = await visitor().open_link(url)
+
+    assert refused.status_code == 403
+    assert "set-cookie" not in refused.headers
+
+
+async def test_a_decision_that_is_sent_again_by_the_same_or_another_session_is_not_taken(
+    desk: Desk, cast: Cast, visitor: NewVisitor, signed_in: SignedIn
+) -> None:
+    case = await ask(desk, cast.ada)
+    omar, sofia = await signed_in("Omar"), await signed_in("Sofia")
+    form = {**await omar.form(case), "choice": "approve"}
+    assert (await omar.post(f"/cases/{case}/decide", data=form)).status_code == 303
+
+    for browser in (omar, sofia):
+        again = await browser.post(f"/cases/{case}/decide", data=form)
+        assert again.status_code == 409
+
+    assert (await look(desk, cast.omar, case)).case.status == "approved"
+    decided = [one for one in (await look(desk, cast.amir, case)).events if one.type == "escalation.decided"]
+    assert len(decided) == 1
+
+
+async def test_the_secret_of_one_link_opens_no_other(desk: Desk, cast: Cast, visitor: NewVisitor) -> None:
+    await ask(desk, cast.ada)
+    links = {one.person.name: one.link_url for one in await lease(desk, "test")}
+    path, _ = split(links["Omar"])
+    _, secret = split(await issue_sign_in_link(desk, "Sofia"))
+
+    swapped = await visitor().post(path, data={"secret": secret})
+
+    assert swapped.status_code == 403
+    assert "set-cookie" not in swapped.headers
+    assert (await visitor().open_link(links["Omar"])).status_code == 303
+
+
+async def test_a_link_in_the_query_or_the_path_opens_nothing(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
+    await ask(desk, cast.ada)
+    path, secret = split(await case_link(desk, "Omar"))
+
+    for address in (f"{path}?secret={secret}", f"{path}?{secret}", f"{path}/{secret}"):
+        response = await visitor().get(address)
+        assert "set-cookie" not in response.headers
+        assert secret not in response.text
+    assert (await visitor().post(f"{path}?secret={secret}", data={"x": "y"})).status_code == 403
+    assert (await visitor().open_link(f"http://127.0.0.1:8717{path}#{secret}")).status_code == 303

@@ -6,49 +6,113 @@ The table of routes is read from the application. A new route that is in none of
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
+from tests._support.clock import HandClock
 from tests.conftest import Cast
-from tests.operators.conftest import NewVisitor, SignedIn, ask, case_link
+from tests.operators.conftest import NewVisitor, SignedIn, Visitor, ask, case_link
 from tests.operators.test_guard import check_headers
 
-from signoff.desk.desk import Desk
+from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import look
+from signoff.desk.people import disable_person
+from signoff.desk.sign_in import issue_sign_in_link, open_link
 from signoff.operators.guard import PROBES
 from signoff.operators.web import build_pages
 
 FOR_EVERYBODY = {
-    "GET /d/{link_id}", "POST /d/{link_id}", "POST /d/{link_id}/fresh", "GET /sign-in", "POST /sign-in/link",
-    "POST /sign-in/passkey/challenge", "POST /sign-in/passkey", "POST /sign-out", "GET /static/{digest}/{name}",
-    "GET /healthz", "GET /readyz", "GET /.well-known/jwks.json", "GET /audit/checkpoint",
-    "GET /audit/consistency", "GET /audit/tile/{path:path}", "GET /push-worker.js",
-}  # fmt: skip
+    "GET /.well-known/jwks.json",
+    "GET /audit/checkpoint",
+    "GET /audit/consistency",
+    "GET /audit/tile/{path:path}",
+    "GET /d/{link_id}",
+    "GET /healthz",
+    "GET /offline",
+    "GET /push-worker.js",
+    "GET /readyz",
+    "GET /sign-in",
+    "GET /static/{digest}/{name}",
+    "POST /d/{link_id}",
+    "POST /d/{link_id}/fresh",
+    "POST /sign-in/link",
+    "POST /sign-in/passkey",
+    "POST /sign-in/passkey/challenge",
+    "POST /sign-out",
+}
 OPENED_BY_A_CASE_LINK = {
-    "GET /", "GET /cases/{escalation_id}", "GET /cases/{escalation_id}/attachments/{number}",
-    "POST /cases/{escalation_id}/preview", "POST /cases/{escalation_id}/decide",
-    "POST /cases/{escalation_id}/challenge", "POST /cases/{escalation_id}/undo",
-    "POST /cases/{escalation_id}/acknowledge", "POST /cases/{escalation_id}/hand-over",
-    "POST /cases/{escalation_id}/reassign", "POST /cases/{escalation_id}/override",
+    "GET /",
+    "GET /cases/{escalation_id}",
+    "GET /cases/{escalation_id}/attachments/{number}",
+    "GET /cases/{escalation_id}/questions",
+    "POST /cases/{escalation_id}/acknowledge",
+    "POST /cases/{escalation_id}/ask",
+    "POST /cases/{escalation_id}/challenge",
+    "POST /cases/{escalation_id}/changes",
+    "POST /cases/{escalation_id}/decide",
+    "POST /cases/{escalation_id}/form",
+    "POST /cases/{escalation_id}/hand-over",
+    "POST /cases/{escalation_id}/override",
     "POST /cases/{escalation_id}/pause-agent",
-}  # fmt: skip
+    "POST /cases/{escalation_id}/preview",
+    "POST /cases/{escalation_id}/reassign",
+    "POST /cases/{escalation_id}/undo",
+}
 FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
-    "GET /set-up", "POST /set-up/name", "POST /set-up/address", "GET /settings/sign-in",
-    "POST /settings/passkeys", "POST /settings/passkeys/challenge", "POST /settings/passkeys/revoke",
-    "POST /settings/sessions/end", "GET /people/sign-in", "POST /people/passkeys/confirm",
-    "POST /people/passkeys/revoke", "POST /people/sessions/end",
-    "GET /settings", "POST /settings/test", "POST /settings/browsers", "POST /settings/browsers/remove",
-    "GET /admin/alerts", "POST /admin/alerts/test",
-    "GET /stats", "GET /stats/{chart}.csv", "GET /stats/people", "GET /stats/people.csv", "GET /canaries",
-    "POST /canaries", "GET /audit", "GET /audit/verify", "POST /audit/verify", "GET /audit/evidence",
-    "POST /audit/evidence", "GET /admin", "GET /admin/people", "POST /admin/people", "GET /admin/people/{person_id}",
-    "POST /admin/people/{person_id}/roles", "POST /admin/people/{person_id}/addresses",
-    "POST /admin/people/{person_id}/disable", "GET /admin/agents", "POST /admin/agents",
-    "GET /admin/agents/{agent_id}", "POST /admin/agents/{agent_id}/key", "POST /admin/agents/{agent_id}/pause",
-    "POST /admin/agents/{agent_id}/resume", "POST /admin/agents/{agent_id}/limits", "GET /admin/keys",
-    "GET /admin/policy", "POST /admin/policy/try", "GET /admin/policy/{digest}",
-}  # fmt: skip
+    "GET /admin",
+    "GET /admin/agents",
+    "GET /admin/agents/{agent_id}",
+    "GET /admin/alerts",
+    "GET /admin/keys",
+    "GET /admin/people",
+    "GET /admin/people/{person_id}",
+    "GET /admin/policy",
+    "GET /admin/policy/{digest}",
+    "GET /audit",
+    "GET /audit/evidence",
+    "GET /audit/verify",
+    "GET /canaries",
+    "GET /people/sign-in",
+    "GET /set-up",
+    "GET /settings",
+    "GET /settings/sign-in",
+    "GET /stats",
+    "GET /stats/people",
+    "GET /stats/people.csv",
+    "GET /stats/{chart}.csv",
+    "GET /style",
+    "POST /admin/agents",
+    "POST /admin/agents/{agent_id}/key",
+    "POST /admin/agents/{agent_id}/limits",
+    "POST /admin/agents/{agent_id}/pause",
+    "POST /admin/agents/{agent_id}/resume",
+    "POST /admin/alerts/test",
+    "POST /admin/people",
+    "POST /admin/people/{person_id}/addresses",
+    "POST /admin/people/{person_id}/disable",
+    "POST /admin/people/{person_id}/roles",
+    "POST /admin/policy/try",
+    "POST /audit/evidence",
+    "POST /audit/verify",
+    "POST /canaries",
+    "POST /people/passkeys/confirm",
+    "POST /people/passkeys/revoke",
+    "POST /people/sessions/end",
+    "POST /set-up/address",
+    "POST /set-up/name",
+    "POST /settings/browsers",
+    "POST /settings/browsers/remove",
+    "POST /settings/passkeys",
+    "POST /settings/passkeys/challenge",
+    "POST /settings/passkeys/revoke",
+    "POST /settings/sessions/end",
+    "POST /settings/test",
+}
+"""To whoever came by the link of one case they answer as to a stranger, or that it is not theirs."""
 NAMES = {
     "escalation_id": "esc_0",
     "number": "0",
@@ -147,7 +211,8 @@ async def test_a_link_of_one_case_opens_no_page_of_a_person(
     for method, path, name in routes(desk):
         if name in FOR_PEOPLE_WHO_SIGNED_IN_FULLY:
             response = await omar.request(method, path, data=None if method == "GET" else {})
-            assert response.status_code == 401, name
+            assert response.status_code in (401, 403), name
+            assert cast.omar.person.id not in response.text
 
 
 async def test_no_page_is_shown_in_a_frame_or_runs_anything_of_its_own(
@@ -184,3 +249,106 @@ async def test_probes_are_routes_and_nothing_else_is_answered_by_any_name(
     assert paths >= PROBES
     for path in paths - PROBES:
         assert (await visitor().get(path, headers={"Host": "10.0.0.7"})).status_code == 421
+
+
+async def _signed_out(desk: Desk, browser: Visitor) -> None:
+    await browser.post("/sign-out")
+
+
+async def _disabled(desk: Desk, browser: Visitor) -> None:
+    await disable_person(desk, "Omar")
+
+
+async def _expired(desk: Desk, browser: Visitor) -> None:
+    assert isinstance(desk.clock, HandClock)
+    desk.clock.advance(12 * 3600)
+
+
+async def _ended_elsewhere(desk: Desk, browser: Visitor) -> None:
+    other = await issue_sign_in_link(desk, "Omar")
+    here = {"signoff": browser.cookies["signoff"]}
+    await browser.open_link(other)
+    await browser.post("/settings/sessions/end", data={"others": "1"})
+    assert browser.cookies["signoff"] != here["signoff"]
+
+
+@pytest.mark.parametrize("end", [_signed_out, _disabled, _expired, _ended_elsewhere])
+async def test_a_cookie_whose_session_is_over_opens_no_route_and_changes_nothing(
+    desk: Desk, cast: Cast, visitor: NewVisitor, signed_in: SignedIn, end: Callable[[Desk, Visitor], Any]
+) -> None:
+    case = await ask(desk, cast.ada)
+    omar: Visitor = await signed_in("Omar")
+    cookie, form = omar.cookies["signoff"], await omar.form(case)
+    await end(desk, omar)
+    thief = visitor()
+    async with desk.store.reading() as reader:
+        before = await reader.head()
+    for method, path, name in routes(desk):
+        if name in FOR_EVERYBODY:
+            continue
+        thief.cookies.set("signoff", cookie, domain="127.0.0.1")
+        sent = None if method == "GET" else {**form, "choice": "approve"}
+        response = await thief.request(method, path.replace("esc_0", case), data=sent)
+        assert response.status_code == 401, name
+        assert "set-cookie" not in response.headers, name
+    async with desk.store.reading() as reader:
+        assert await reader.head() == before
+    assert (await look(desk, cast.omar, case)).case.is_open
+
+
+async def test_reading_every_page_decides_nothing(desk: Desk, cast: Cast, signed_in: SignedIn) -> None:
+    """What a prefetching browser or a scanner with somebody's session does: GET and HEAD, with all that a form would say."""
+    case = await ask(desk, cast.ada)
+    omar: Visitor = await signed_in("Omar")
+    said = {
+        **await omar.form(case),
+        "choice": "approve",
+        "note": "x",
+        "to": cast.sofia.person.id,
+        "secret": "x",
+    }
+    before = await look(desk, cast.sofia, case)
+    for _, path, name in routes(desk):
+        for method in ("GET", "HEAD"):
+            response = await omar.request(method, path.replace("esc_0", case), params=said)
+            assert "set-cookie" not in response.headers, name
+
+    assert (await look(desk, cast.sofia, case)).case == before.case
+    assert (await omar.get("/")).status_code == 200, "still signed in"
+
+
+async def test_behind_tls_every_route_has_the_headers_and_no_other_cookie_signs_in(
+    desk: Desk, cast: Cast
+) -> None:
+    secure = replace(desk, settings=DeskSettings(base_url="https://signoff.example"))
+    link, _, secret = (await issue_sign_in_link(secure, "Omar")).rpartition("/")[2].partition("#")
+    token = (await open_link(secure, link, secret, source="test")).token
+    headers = {"Origin": "https://signoff.example", "Sec-Fetch-Site": "same-origin"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(build_pages(secure)),
+        base_url="https://signoff.example",
+        headers=headers,
+    ) as browser:
+        for method, path, name in routes(desk):
+            # A page of a neighbouring host can plant a plain name, and none that begins with __Host-.
+            response = await browser.request(method, path, headers={"Cookie": f"signoff={token}"})
+            assert response.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+            assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+            if name not in FOR_EVERYBODY:
+                assert response.status_code == 401, name
+        ours = await browser.get("/", headers={"Cookie": f"signoff=planted; __Host-signoff={token}"})
+        assert (ours.status_code, "Omar" in ours.text) == (200, True)
+
+
+async def test_a_cookie_that_is_guessed_is_a_strangers(
+    desk: Desk, cast: Cast, visitor: NewVisitor, signed_in: SignedIn
+) -> None:
+    omar: Visitor = await signed_in("Omar")
+    real = omar.cookies["signoff"]
+    stranger = (await visitor().get("/")).text
+    guesses = ["", "x", real[:-1], real + "x", real.swapcase(), real[::-1], "ses_0", "%00", "x" * 4000]
+    for guess in guesses:
+        browser = visitor()
+        response = await browser.get("/", headers={"Cookie": f"signoff={guess}"})
+        assert (response.status_code, response.text) == (401, stranger), guess
+    assert (await omar.get("/")).status_code == 200

@@ -165,6 +165,25 @@ async def test_a_link_that_is_asked_for_on_a_case_leads_back_to_it_and_nowhere_e
         assert (await visitor().open_link(link)).headers["location"] == "/"
 
 
+async def test_whoever_comes_to_a_case_as_a_stranger_is_led_back_to_it_by_every_way_in(
+    desk: Desk, cast: Cast, visitor: NewVisitor
+) -> None:
+    case = await ask(desk, cast.ada)
+    omar = visitor()
+
+    asked = await omar.get(f"/cases/{case}")
+    fields = re.findall(r'name="back_to" value="([^"]*)"', asked.text)
+    await omar.post("/sign-in/link", data={"name": "Omar", "back_to": fields[0]})
+
+    assert asked.status_code == 401
+    assert set(fields) == {case}
+    [link] = await sent(desk)
+    opened = await omar.open_link(link)
+    assert opened.headers["location"] == f"/cases/{case}"
+    for elsewhere in ("/cases/esc_0", "/", "/settings"):
+        assert "back_to" not in (await visitor().get(elsewhere)).text
+
+
 async def test_of_many_who_open_one_sign_in_link_at_once_one_gets_in(
     desk: Desk, cast: Cast, visitor: NewVisitor
 ) -> None:

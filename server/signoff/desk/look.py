@@ -24,6 +24,7 @@ from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeede
 from signoff.domain.escalation import Escalation, check_open
 from signoff.domain.event import Draft
 from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case, unsigned
+from signoff.domain.question import Question, check_may_ask
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -65,6 +66,24 @@ class AlertView:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionView:
+    """One question to the agent, as a person sees it."""
+
+    number: int
+    person_name: str
+    asked_at: datetime
+    text: str | None
+    """None once erased."""
+    answered_at: datetime | None
+    answer: str | None
+    """The agent's words; None while there are none, and once erased."""
+    additions: dict[str, Any]
+    """What the agent added to its bundle, with the policy's masks applied."""
+    masked: tuple[str, ...]
+    """Where in `answer` and `additions` a secret was masked."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case as one person may see it."""
 
@@ -82,6 +101,10 @@ class CaseView:
     """The case's audit events, in order, parsed."""
     names: dict[str, str]
     """Names by id, of every person and agent in the events."""
+    questions: tuple[QuestionView, ...]
+    """What people asked the agent, in order."""
+    may_ask: bool
+    """This person can put a question to the agent now."""
     report: dict[str, Any] | None
     """`note` and `result` of the last outcome report."""
     may_decide: bool
@@ -194,6 +217,7 @@ async def view_of(
     shown, _ = masked({"action": {"arguments": agreed}}, masks)
     events = [orjson.loads(body) for _, body in await reader.events_of_case(case.id)]
     names = await _names(reader, case, events)
+    questions = tuple([_question_view(one, names, masks) for one in await reader.questions(case.id)])
     report = await reader.report(case.id)
     agent = await reader.agent(case.agent_id)
     why_not, step_up = _obstacle(case, sign_in, agent, now=now)
@@ -210,6 +234,8 @@ async def view_of(
         decisions=tuple(_decision_view(one, names, masks) for one in decisions),
         events=tuple(events),
         names=names,
+        questions=questions,
+        may_ask=desk.store.read_only is None and _may_ask(case, sign_in, agent, now=now),
         report=None if report is None else orjson.loads(report),
         may_decide=why_not is None,
         why_not=why_not,
@@ -220,6 +246,11 @@ async def view_of(
         alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(
             {
+                "answers": [
+                    {"answer": one.answer, "additions": one.additions, "question": one.text}
+                    for one in questions
+                    if one.answered_at is not None
+                ],
                 "case": case.id,
                 "document": document,
                 "person": sign_in.person.id,
@@ -324,6 +355,33 @@ def _obstacle(
     except SignoffError as error:
         return error.message, None
     return None, None
+
+
+def _may_ask(case: Escalation, sign_in: SignIn, agent: Agent | None, *, now: datetime) -> bool:
+    try:
+        check_may_ask(case, sign_in, owner=agent.owner if agent else None, now=now)
+    except SignoffError:
+        return False
+    return True
+
+
+def _question_view(one: Question, names: dict[str, str], masks: Sequence[Any]) -> QuestionView:
+    """Return a question with the masks applied to its answer as if that had come in the bundle."""
+    given = {"bundle": {**(one.additions or {}), "answer": one.answer}}
+    bundle = masked(given, masks)[0]["bundle"]
+    answer, additions = bundle, {}
+    if isinstance(bundle, dict):
+        answer, additions = bundle["answer"], {key: bundle[key] for key in bundle if key != "answer"}
+    return QuestionView(
+        number=one.number,
+        person_name=names.get(one.asked_by, one.asked_by),
+        asked_at=one.asked_at,
+        text=one.text,
+        answered_at=one.answered_at,
+        answer=answer,
+        additions=additions,
+        masked=one.masked,
+    )
 
 
 async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, str]) -> AlertView:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signoff.domain.errors import InvalidRequest
+from signoff.operators.areas import note_path
 from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -25,10 +26,10 @@ PROBES = frozenset({"/healthz", "/readyz"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types 'none'"
 )
-# Registering a service worker takes a trusted URL; there, one policy may make one (`static/push.js`).
+# Registering a service worker takes a trusted URL; there, one policy may make one (`static/worker.js`).
 SETTINGS_PATH = "/settings"
 SETTINGS_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
     "trusted-types 'none'", "worker-src 'self'; trusted-types signoff-worker"
@@ -122,6 +123,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started = False
+        note_path(scope["path"])
 
         async def send_guarded(message: Message) -> None:
             nonlocal started

@@ -71,7 +71,8 @@ async def enter(door: Door, request: Request) -> Response:
     except (PasskeyRefused, PasskeyInvalid):
         refused = problem_of(PasskeyRefused())
         host = request.headers.get("host")
-        return how_to_sign_in(door, status=403, problem=refused, host=host)
+        back_to = form.get("back_to", "")
+        return how_to_sign_in(door, status=403, problem=refused, host=host, back_to=back_to)
     return await let_in(door, request, opened, go_to=case_page(form.get("back_to")))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import resources
@@ -17,8 +18,16 @@ from signoff.domain.characters import pieces
 from signoff.domain.errors import NotFound
 from signoff.domain.shown_address import masked
 from signoff.operators import present
+from signoff.operators.areas import Navigation, here
+from signoff.operators.trace import duration
 
-MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -36,9 +45,18 @@ class Render:
     def page(self, name: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
         """Return a page made from a template; every value in it is escaped."""
         made = self.environment.get_template(name).render(
-            {"now": None, "person": None, "read_only": self.read_only(), **values}
+            {"now": None, "person": here().person, "read_only": self.read_only(), **values}
         )
         return HTMLResponse(made, status_code=status)
+
+    def colours(self) -> list[str]:
+        """Return the names of the design tokens that are colours."""
+        tokens = self.static["tokens.css"].decode("utf-8")
+        return list(dict.fromkeys(re.findall(r"--([a-z-]+): #", tokens)))
+
+    def lead_to(self, served: Iterable[str]) -> None:
+        """Offer the areas whose entrances are among the paths that answer a GET."""
+        self.environment.globals["areas"] = Navigation(served).entries
 
     async def file(self, request: Request) -> Response:
         """Return a static file.
@@ -79,6 +97,7 @@ def load(read_only: Callable[[], str | None]) -> Render:
         shown=present.shown,
         argument=lambda text: present.shown(text, edges=True),
         pieces=pieces,
+        from_right=present.from_right,
         span=present.span,
         seconds=lambda seconds: present.span(timedelta(seconds=seconds)),
         instant=present.instant,
@@ -87,9 +106,11 @@ def load(read_only: Callable[[], str | None]) -> Render:
         json_text=present.json_text,
         kind=present.kind_of,
         at=_at,
+        duration=duration,
         masked_address=masked,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"
+    environment.globals["here"] = here
     return Render(environment, static, digest, read_only)
 
 

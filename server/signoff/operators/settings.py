@@ -12,8 +12,6 @@ from signoff.operators.alerting import Alerting
 from signoff.operators.forms import fields_of
 from signoff.operators.sign_in import Door, who_fully
 
-WORKER = "push-worker.js"
-
 
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /settings."""
@@ -62,11 +60,6 @@ async def send_and_show(door: Door, sign_in: SignIn, tested: AddressHealth, *, p
     """Send a test alert and lead back to the page, which says how it went."""
     await needed(door).send_test(tested, sign_in.actor)
     return RedirectResponse(f"{page}?tested={tested.id}", status_code=303)
-
-
-async def worker(door: Door, request: Request) -> Response:
-    """Answer GET /push-worker.js: under a path that stays, for a browser keeps asking for it."""
-    return Response(door.render.static[WORKER], media_type="text/javascript")
 
 
 def needed(door: Door) -> Alerting:

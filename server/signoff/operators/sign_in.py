@@ -17,6 +17,7 @@ from signoff.desk.sign_in_requests import ask_for_link
 from signoff.domain.errors import Forbidden
 from signoff.domain.people import SignIn
 from signoff.operators.alerting import Alerting
+from signoff.operators.areas import note_sign_in
 from signoff.operators.browsers import source_of
 from signoff.operators.forms import fields_of
 from signoff.operators.guard import Site
@@ -56,9 +57,11 @@ async def who(door: Door, request: Request) -> SignIn:
     if not token:
         raise NotSignedIn
     try:
-        return await signed_in(door.desk, token)
+        sign_in = await signed_in(door.desk, token)
     except Forbidden:
         raise NotSignedIn from None
+    note_sign_in(sign_in)
+    return sign_in
 
 
 async def who_fully(door: Door, request: Request) -> SignIn:
@@ -111,14 +114,20 @@ def how_to_sign_in(
     signed_out: bool = False,
     problem: Problem | None = None,
     host: str | None = None,
+    back_to: str = "",
 ) -> Response:
-    """Return the page that says how to sign in; the same for everybody who is not."""
+    """Return the page that says how to sign in; the same for everybody who is not.
+
+    Args:
+        back_to: The case that was asked for, to which every way in leads back.
+    """
     values = {
         "signed_out": signed_out,
         "asked": status == 401,
         "problem": problem,
         "by_alert": door.desk.settings.sign_in_by_alert,
         "passkeys": door.site.passkeys(host),
+        "back_to": back_to if _CASE.fullmatch(back_to) else "",
     }
     return door.render.page("sign_in.html", values, status=status)
 

@@ -24,6 +24,7 @@ from signoff.operators import (
     links,
     my_sign_in,
     passkey_doors,
+    questions,
     set_up,
     settings,
     sign_in,
@@ -33,12 +34,15 @@ from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
 from signoff.operators.audit_page import audit_routes
 from signoff.operators.canaries import canary_routes
+from signoff.operators.case_parts import part_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
+from signoff.operators.installed import installed_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.operators.stats import stats_routes
+from signoff.operators.style import style_routes
 from signoff.store.unit import Unit
 
 
@@ -59,6 +63,8 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/cases/{escalation_id}", partial(case.show, door)),
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/form", partial(case.form, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/changes", partial(case.live, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/challenge", partial(case.challenge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
@@ -81,7 +87,6 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/settings/browsers/remove", partial(settings.remove_browser, door), methods=["POST"]),
             Route("/admin/alerts", partial(admin_alerts.show, door)),
             Route("/admin/alerts/test", partial(admin_alerts.test, door), methods=["POST"]),
-            Route("/push-worker.js", partial(settings.worker, door)),
             Route("/set-up", partial(set_up.show, door)),
             Route("/set-up/name", partial(set_up.rename, door), methods=["POST"]),
             Route("/set-up/address", partial(set_up.add_address, door), methods=["POST"]),
@@ -98,7 +103,11 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
+            *questions.question_routes(door),
             *follow_routes(door),
+            *part_routes(door),
+            *installed_routes(door),
+            *style_routes(door),
             *audit_routes(door),
             *canary_routes(door),
             *stats_routes(door),
@@ -110,6 +119,9 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             HTTPException: partial(_on_http_error, door),
             Exception: partial(_on_failure, door),
         },
+    )
+    render.lead_to(
+        route.path for route in pages.routes if isinstance(route, Route) and "GET" in (route.methods or ())
     )
     return Guard(pages, site=door.site, refuse=partial(_refuse, door))
 
@@ -130,7 +142,8 @@ async def _on_error(door: Door, request: Request, error: Exception) -> Response:
 
 
 async def _on_stranger(door: Door, request: Request, error: Exception) -> Response:
-    return how_to_sign_in(door, status=401)
+    asked = str(request.path_params.get("escalation_id", ""))
+    return how_to_sign_in(door, status=401, host=request.headers.get("host"), back_to=asked)
 
 
 async def _on_http_error(door: Door, request: Request, error: Exception) -> Response:

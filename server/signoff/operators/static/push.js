@@ -1,16 +1,8 @@
 // The settings page: subscribe this browser. What it states is sent as an ordinary form.
+import { started } from "./worker.js";
 
 const form = document.getElementById("browser");
 const problem = document.getElementById("browser-problem");
-const WORKER = "/push-worker.js";
-// The page's policy lets a script load from one place only: the worker below.
-const urls = globalThis.trustedTypes?.createPolicy("signoff-worker", {
-  createScriptURL(url) {
-    if (url !== WORKER) throw new TypeError("not the worker");
-    return url;
-  },
-});
-
 function say(what) {
   problem.textContent = problem.dataset[what];
   problem.hidden = false;
@@ -25,8 +17,7 @@ function bytes(text) {
 
 async function subscribed() {
   if ((await Notification.requestPermission()) !== "granted") return say("refused");
-  // Its own scope: a worker for all pages, if there is one, stays what it is.
-  await navigator.serviceWorker.register(urls ? urls.createScriptURL(WORKER) : WORKER, { scope: "/settings" });
+  await started;
   const registration = await navigator.serviceWorker.ready;
   const key = bytes(form.dataset.key);
   const held = await registration.pushManager.getSubscription();

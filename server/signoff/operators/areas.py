@@ -1,0 +1,108 @@
+"""The areas of the pages: what stands in the navigation, for whom, and which one a page belongs to.
+
+Every page gets it without asking: the guard notes the path that is answered, and `who` whoever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from signoff.domain.people import Person, Role, SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One entry of the navigation."""
+
+    title: str
+    entrances: tuple[str, ...]
+    """Its first page; where that is not served, the next."""
+    parts: tuple[str, ...]
+    """What the paths of its pages begin with."""
+    roles: frozenset[Role] | None = None
+    """Who has it in the navigation; None for everybody. What a page refuses, it refuses by itself."""
+
+
+AREAS = (
+    Area("Inbox", ("/",), ("/cases/",)),
+    Area("Audit", ("/audit",), ("/audit",), frozenset({"auditor", "admin"})),
+    Area("Stats", ("/stats",), ("/stats",), frozenset({"supervisor", "auditor", "admin"})),
+    Area("Admin", ("/admin", "/admin/alerts"), ("/admin", "/people", "/style"), frozenset({"admin"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as one person meets it on one page."""
+
+    title: str
+    path: str
+    current: bool
+    """The page itself is the entrance, or one of the pages behind it."""
+    is_page: bool
+    """The page is the entrance."""
+
+
+@dataclass
+class Here:
+    """What is answered now, and to whom."""
+
+    path: str
+    sign_in: SignIn | None = None
+
+    @property
+    def person(self) -> Person | None:
+        """Return the person, if this session opens more than one case."""
+        return self.sign_in.person if self.sign_in is not None and self.sign_in.only_case is None else None
+
+
+_here: ContextVar[Here | None] = ContextVar("here", default=None)
+
+
+def note_path(path: str) -> None:
+    """Note what is answered from here on in this task."""
+    _here.set(Here(path))
+
+
+def note_sign_in(sign_in: SignIn) -> None:
+    """Note who it is answered to."""
+    here = _here.get()
+    if here is not None:
+        here.sign_in = sign_in
+
+
+def here() -> Here:
+    """Return what is answered now."""
+    return _here.get() or Here("")
+
+
+class Navigation:
+    """The areas whose entrances are served."""
+
+    def __init__(self, served: Iterable[str]) -> None:
+        """Take the paths that answer a GET."""
+        there = frozenset(served)
+        self.areas = tuple(
+            (area, entrance)
+            for area in AREAS
+            if (entrance := next((one for one in area.entrances if one in there), None)) is not None
+        )
+
+    def entries(self) -> list[Entry]:
+        """Return the areas for whoever is here; none for strangers, and none for a link that opens one case."""
+        at = here()
+        if at.person is None:
+            return []
+        return [
+            Entry(area.title, entrance, _is_in(at.path, area, entrance), at.path == entrance)
+            for area, entrance in self.areas
+            if area.roles is None or area.roles & at.person.roles
+        ]
+
+
+def _is_in(path: str, area: Area, entrance: str) -> bool:
+    return path == entrance or any(
+        path == part or path.startswith(part if part.endswith("/") else f"{part}/") for part in area.parts
+    )

@@ -1,0 +1,273 @@
+"""Every page there is, on a phone and on a desk, in light and in dark: axe-core finds nothing serious, nothing is cut off,
+and the keyboard alone is enough. A new page that is not in the table below fails here.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+from tests._support.axe import barriers
+from tests._support.clock import HandClock
+from tests.browser.conftest import REFUND, REFUND_MATERIAL, REFUND_RESPONSE, Site, Visit, ask
+from tests.conftest import Cast
+from tests.operators.test_routes import routes
+
+from signoff.alerts.channels import Channels
+from signoff.alerts.vapid import open_vapid
+from signoff.alerts.webpush import PushSender
+from signoff.app.alerting import alerting
+from signoff.desk.decide import decide
+from signoff.desk.desk import Desk
+from signoff.desk.look import look
+from signoff.desk.people import add_person, set_addresses
+from signoff.desk.sign_in import issue_sign_in_link, open_link
+from signoff.domain.decision import Answer
+from signoff.operators.alerting import Alerting
+from signoff.operators.web import build_pages
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800}}
+ZOOMED = {"200%": {"width": 640, "height": 400}, "400%": {"width": 320, "height": 256}}
+"""A desk of 1280 pixels, zoomed: WCAG 2.2, 1.4.4 and 1.4.10."""
+SQL = {
+    "tool": "run_sql",
+    "server": "warehouse",
+    "summary": "Remove old carts",
+    "arguments": {"query": "DELETE FROM carts\nWHERE owner = 'p\u0430ypal\u202e'", "dry_run": False},
+}
+NO_PAGES = {
+    "GET /.well-known/jwks.json",
+    "GET /audit/checkpoint",
+    "GET /audit/consistency",
+    "GET /audit/tile/{path:path}",
+    "GET /cases/{escalation_id}/attachments/{number}",
+    "GET /healthz",
+    "GET /push-worker.js",
+    "GET /readyz",
+    "GET /static/{digest}/{name}",
+}
+
+
+@dataclass
+class World:
+    """A site with something on every page, and whoever looks at it."""
+
+    site: Site
+    pending: str
+    ended: str
+
+    async def page_of(self, name: str | None, **options: Any) -> Page:
+        """Return a page of a browser in which a person is signed in; of a stranger, for None."""
+        context = await self.site.visitor(**options)
+        if name is not None:
+            link, _, secret = (
+                (await issue_sign_in_link(self.site.desk, name)).rpartition("/")[2].partition("#")
+            )
+            opened = await open_link(self.site.desk, link, secret, source="test")
+            await context.add_cookies([{"name": "signoff", "value": opened.token, "url": self.site.url}])
+        return await context.new_page()
+
+
+Then = Callable[[Page], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Visited:
+    """How one comes to see a page: the route, who goes there, where, and what they do there."""
+
+    route: str
+    who: str | None
+    path: Callable[[World], str]
+    then: Then | None = None
+
+
+def at(path: str) -> Callable[[World], str]:
+    return lambda world: path
+
+
+def case(world: World) -> str:
+    return f"/cases/{world.pending}"
+
+
+def ended(world: World) -> str:
+    return f"/cases/{world.ended}"
+
+
+async def _modify(page: Page) -> None:
+    await (
+        page.get_by_role("link", name="Modify")
+        .or_(page.locator("#modify > summary"))
+        .locator("visible=true")
+        .first.click()
+    )
+    await page.locator("#modify[open]").wait_for()
+
+
+async def _menu(page: Page) -> None:
+    await page.locator(".me").first.click()
+    await page.locator("#me").wait_for(state="visible")
+
+
+async def _ask_for_link(page: Page) -> None:
+    await page.get_by_label("Your name").fill("Omar")
+    await page.get_by_role("button", name="Send me a sign-in link").click()
+    await page.get_by_role("heading", name="Look at your messages").wait_for()
+
+
+async def _open_dead_link(page: Page) -> None:
+    await page.get_by_role("button", name="Open the case").click()
+    await page.get_by_role("heading", name="This link opens nothing").wait_for()
+
+
+async def _fresh_link(page: Page) -> None:
+    await _open_dead_link(page)
+    await page.get_by_role("button", name="Send me a fresh link").click()
+    await page.get_by_role("heading", name="This link opens nothing").wait_for(state="detached")
+
+
+PAGES = {
+    "inbox": Visited("GET /", "Omar", at("/")),
+    "inbox-admin": Visited("GET /", "Dana", at("/"), _menu),
+    "case": Visited("GET /cases/{escalation_id}", "Omar", case),
+    "case-modify": Visited("GET /cases/{escalation_id}", "Omar", case, _modify),
+    "case-supervisor": Visited("GET /cases/{escalation_id}", "Sofia", case),
+    "case-auditor": Visited("GET /cases/{escalation_id}", "Amir", case),
+    "case-ended": Visited("GET /cases/{escalation_id}", "Omar", ended),
+    "case-stranger": Visited("GET /cases/{escalation_id}", None, case),
+    "case-unknown": Visited("GET /cases/{escalation_id}", "Omar", at("/cases/esc_0")),
+    "link": Visited("GET /d/{link_id}", None, at("/d/lnk_0#secret")),
+    "link-incomplete": Visited("GET /d/{link_id}", None, at("/d/lnk_0")),
+    "link-dead": Visited("GET /d/{link_id}", None, at("/d/lnk_0#secret"), _open_dead_link),
+    "link-fresh": Visited("GET /d/{link_id}", None, at("/d/lnk_0#secret"), _fresh_link),
+    "sign-in": Visited("GET /sign-in", None, at("/sign-in")),
+    "sign-in-out": Visited("GET /sign-in", None, at("/sign-in?out=1")),
+    "sign-in-sent": Visited("GET /sign-in", None, at("/sign-in"), _ask_for_link),
+    "settings": Visited("GET /settings", "Omar", at("/settings")),
+    "settings-sign-in": Visited("GET /settings/sign-in", "Omar", at("/settings/sign-in")),
+    "people-sign-in": Visited("GET /people/sign-in", "Dana", at("/people/sign-in")),
+    "set-up": Visited("GET /set-up", "Dana", at("/set-up")),
+    "admin-alerts": Visited("GET /admin/alerts", "Dana", at("/admin/alerts")),
+    "forbidden": Visited("GET /admin/alerts", "Omar", at("/admin/alerts")),
+    "style": Visited("GET /style", "Dana", at("/style")),
+    "offline": Visited("GET /offline", None, at("/offline")),
+    "nothing-there": Visited("GET /", "Omar", at("/no/such/page")),
+}
+
+
+@pytest.fixture
+def page_alerting(desk: Desk, tmp_path: Path, clock: HandClock) -> Alerting:
+    """The settings offer what they offer where alerts are sent."""
+    vapid = open_vapid(tmp_path / "keys", contact="mailto:admin@example.com")
+    return alerting(desk, Channels(io.StringIO(), push=PushSender(vapid, clock)))
+
+
+World_ = Callable[[], Any]
+
+
+@pytest.fixture
+def world(desk: Desk, cast: Cast, visit: Visit) -> World_:
+    @asynccontextmanager
+    async def made() -> AsyncGenerator[World]:
+        await add_person(desk, "Dana", roles=["admin"])
+        await set_addresses(desk, "Omar", ["mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"])
+        pending = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL, response_schema=REFUND_RESPONSE)
+        await ask(desk, cast.bea, SQL)
+        done = await ask(desk, cast.ada, {"tool": "send_mail", "arguments": {"to": "דנה@example.com"}})
+        view = await look(desk, cast.sofia, done)
+        answer = Answer("reject", note="Ask legal first")
+        await decide(desk, cast.sofia, done, answer, version=1, view_digest=view.view_digest)
+        async with visit() as site:
+            yield World(site, pending, done)
+
+    return made
+
+
+async def test_every_page_of_the_application_is_in_the_table(
+    desk: Desk, cast: Cast, page_alerting: Alerting
+) -> None:
+    known = {one.route for one in PAGES.values()}
+    there = {name for method, _, name in routes(desk) if method == "GET"}
+
+    assert known | NO_PAGES == there
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(build_pages(desk, page_alerting)), base_url=desk.settings.base_url
+    ) as browser:
+        for method, path, name in routes(desk):
+            if name in NO_PAGES - {"GET /cases/{escalation_id}/attachments/{number}"} and method == "GET":
+                answer = await browser.get(path)
+                is_error = answer.status_code >= 400
+                assert is_error or not answer.headers["content-type"].startswith("text/html"), name
+
+
+async def show(world: World, name: str, **options: Any) -> Page:
+    """Go to a page of the table."""
+    one = PAGES[name]
+    page = await world.page_of(one.who, **options)
+    await page.goto(world.site.url + one.path(world))
+    if one.then is not None:
+        await one.then(page)
+    return page
+
+
+async def cut_off(page: Page) -> list[str]:
+    """Say whether the page can be scrolled sideways."""
+    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return ["is wider than the screen"] if wide else []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+async def test_every_page_can_be_used_by_everybody(
+    world: World_, screenshots: Path, size: str, scheme: str
+) -> None:
+    found: dict[str, list[str]] = {}
+    async with world() as made:
+        for name in PAGES:
+            page = await show(made, name, viewport=SIZES[size], color_scheme=scheme)
+            await page.screenshot(path=screenshots / f"{name}-{size}-{scheme}.png", full_page=True)
+            found[name] = await cut_off(page) + await barriers(page)
+            await page.context.close()
+
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("zoom", list(ZOOMED))
+async def test_no_page_is_cut_off_where_a_reader_zooms(world: World_, screenshots: Path, zoom: str) -> None:
+    found: dict[str, list[str]] = {}
+    async with world() as made:
+        for name in PAGES:
+            page = await show(made, name, viewport=ZOOMED[zoom])
+            await page.screenshot(path=screenshots / f"{name}-{zoom[:-1]}.png", full_page=True)
+            found[name] = await cut_off(page)
+            await page.context.close()
+
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+@pytest.mark.timeout(300)
+async def test_every_page_has_one_main_heading_a_title_and_a_way_past_the_navigation(world: World_) -> None:
+    async with world() as made:
+        for name in PAGES:
+            page = await show(made, name, viewport=SIZES["desk"])
+            assert await page.locator("h1").count() == 1, name
+            assert re.fullmatch(r".+ · signoff", await page.title()), name
+            if PAGES[name].then is None:
+                await page.keyboard.press("Tab")
+                skip = page.locator("body > .skip")
+                await expect(skip, name).to_be_focused()
+                await expect(skip, name).to_be_in_viewport()
+                await page.keyboard.press("Enter")
+                await expect(page.locator("#main"), name).to_be_focused()
+            await page.context.close()
