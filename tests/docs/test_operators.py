@@ -18,7 +18,7 @@ def test_every_picture_of_the_page_is_there_and_taken_by_a_walk() -> None:
     shown = re.findall(r'src="operators/([a-z-]+)\.png"', PAGE)
     taken = re.findall(r'walk\.shoot\(.*"([a-z-]+)"\)', WALKS)
 
-    assert sorted(shown) == sorted(taken) == [one.stem for one in PICTURES]
+    assert sorted(shown) == sorted(taken) == sorted(one.stem for one in PICTURES)
 
 
 def test_every_picture_says_in_words_what_it_shows() -> None:
