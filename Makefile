@@ -29,7 +29,7 @@ type: $(READY) ## mypy, strict
 
 # The benchmarks compare rates and would only make a busy machine fail here.
 test: $(READY) ## The whole suite but the benchmarks (ARGS="tests/desk -x" narrows it)
-	$(BIN)/pytest --ignore=tests/bench $(ARGS)
+	$(BIN)/pytest --ignore=tests/bench -n auto --dist worksteal $(ARGS)
 
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -130,7 +130,8 @@ async def play_alerts(home: Path, argument: str) -> None:
     settings = DeskSettings(
         base_url="http://127.0.0.1:8717", undo_s=0, lease_s=3, digest_within=timedelta(seconds=3)
     )
-    async with open_store(home / "signoff.db", log=keys.origin, clock=clock, new_id=new_id) as store:
+    path, sealing = home / "signoff.db", open_sealing(home / "keys")
+    async with open_store(path, log=keys.origin, clock=clock, new_id=new_id, sealing=sealing) as store:
         desk = Desk(
             store, PolicyFile(home / "policy.yaml"), keys, CheckpointSigner(keys), clock, new_id, settings
         )

@@ -27,10 +27,15 @@ READ_ONLY = {"get_decision"}
 USES_UP = {"claim_approval", "cancel_request"}
 
 
-async def test_an_agent_finds_six_tools_that_say_what_they_do(server_for: ServerFor, cast: Cast) -> None:
+async def test_an_agent_finds_seven_tools_that_say_what_they_do(server_for: ServerFor, cast: Cast) -> None:
     async with Client(server_for(cast.ada)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == READ_ONLY | USES_UP | {"check_triggers", "request_approval", "report_outcome"}
+    assert set(tools) == READ_ONLY | USES_UP | {
+        "answer_question",
+        "check_triggers",
+        "request_approval",
+        "report_outcome",
+    }
     for name, tool in tools.items():
         assert tool.description
         assert tool.title

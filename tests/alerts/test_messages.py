@@ -82,6 +82,20 @@ async def test_a_short_message_keeps_the_link_whole(desk: Desk, ada: Agent) -> N
     assert len(message.short) <= 160
 
 
+@pytest.mark.parametrize("kind", ALERT_KINDS)
+@pytest.mark.parametrize("tool", ["wire_transfer", "x" * 200])
+def test_every_form_shows_by_which_id_a_repeat_is_known(kind: AlertKind, tool: str) -> None:
+    one = told(kind, tool=tool)
+
+    message = worded(one)
+
+    known = one.alert.id
+    for form in (message.body, message.html, message.telegram, message.slack, message.chat, message.trace):
+        assert known in form
+    assert f"({known[-5:]})" in message.short
+    assert message.headers["X-Signoff-Alert"] == known
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -252,6 +266,7 @@ def test_every_kind_is_worded_for_every_channel_with_link_id_and_anchor(kind: Al
         ("escalated", ["was not answered", "have not answered in time"]),
         ("repeated", ["still waits for you"]),
         ("handed_over", ["was handed to you", "Sofia handed this case"]),
+        ("answered", ["the agent has answered on wire_transfer", "Ada has answered your question"]),
         (
             "digest",
             [
@@ -283,7 +298,7 @@ def test_a_name_made_of_hidden_characters_makes_no_message_too_long_to_be_taken(
     message = worded(told("opened", tool="\u202e" * 5000, agent_name="\u200b" * 100))
 
     assert len(message.body) < 1900
-    assert len(message.push) + len(message.link) < 1024
+    assert len(message.push) + len(message.link) + len(message.trace) < 1020
     assert "(5000 characters)" in message.body
 
 

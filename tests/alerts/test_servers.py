@@ -171,7 +171,10 @@ async def test_ntfy_gets_a_title_without_the_link_and_a_short_text_with_it(
     told = json.loads(got.text)
     assert told["topic"] == "omar-7fk2"
     assert told["title"] == "signoff [high] wire_transfer waits for you, 30 min left"
-    assert told["message"] == f"Ada asks for a decision. Wire above 10,000. 30 min left.\n{LINK}"
+    assert (
+        told["message"]
+        == f"Ada asks for a decision. Wire above 10,000. 30 min left.\n{LINK}\n{message.trace}"
+    )
     assert "x-icon" not in got.headers  # an icon would be fetched from somebody else's host
 
 
@@ -181,7 +184,7 @@ async def test_gotify_gets_its_form_and_its_token_in_a_header(endpoint: Endpoint
     (got,) = endpoint.received
     assert got.path == "/message"
     assert got.headers["x-gotify-key"] == "AbCdEfGhIjKlMnO"
-    assert json.loads(got.text)["message"].endswith(LINK)
+    assert json.loads(got.text)["message"].endswith(f"{LINK}\n{message.trace}")
 
 
 async def test_telegram_gets_html_that_it_understands_and_the_link_as_one(
@@ -222,7 +225,7 @@ async def test_twilio_gets_one_sms_of_160_letters_link_included(endpoint: Endpoi
     assert told["To"] == ["+15559876543"]
     (body,) = told["Body"]
     assert len(body) <= 160
-    assert body == f"signoff high: wire_transfer, 30 min left (1w0ye) {LINK}"
+    assert body == f"signoff high, 30 min left (1w0ye): wire_transfer {LINK}"
 
 
 async def test_whatsapp_gets_its_form_to_one_number(endpoint: Endpoint, message: Message) -> None:

@@ -86,6 +86,7 @@ def test_a_push_holds_title_text_and_page_and_no_token() -> None:
     assert made["url"] == f"{BASE}/cases/esc_1"
     assert "sss" not in payload_of(message).decode()
     assert made["title"] == "signoff [high] wire_transfer waits for you, 30 min left"
+    assert made["body"].endswith(f"\n{message.headers['X-Signoff-Alert']} · audit 137 eH22nAG2")
 
 
 def test_a_push_fits_what_every_service_takes() -> None:

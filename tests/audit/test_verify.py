@@ -29,6 +29,7 @@ from signoff.audit.report import Problem, Report
 from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
+from signoff.domain import question
 from signoff.domain.action import action_digest
 from signoff.domain.canonical import canonical, sha256
 from signoff.domain.change import Change
@@ -293,6 +294,9 @@ def row_of(
         assigned_to=case.assigned_to,
         overridden_by=case.overridden_by,
         on_deadline=case.on_deadline,
+        questions=case.questions,
+        questioned_by=case.questioned_by,
+        questioned_at=None if case.questioned_at is None else to_text(case.questioned_at),
     )
 
 
@@ -329,6 +333,12 @@ def made() -> MadeLog:
     log.open("esc_denied", "deny")
     log.use(log.open("esc_allowed", "allow"), "succeeded")
     late = log.open("esc_late")
+    for number in (1, 2):
+        ask = canonical({"question": f"Why? {number}"})
+        late = log.apply(question.question_asked(late, ask, by=OMAR, owner=None, now=log.now))
+        if number == 1:
+            words = canonical({"answer": "Because.", "additions": {}, "masked": []})
+            late = log.apply(question.question_answered(late, words, by=ADA.actor, number=1, now=log.now))
     log.apply(moves.expired(late, now=late.deadline_at))
     gone = log.open("esc_gone")
     log.apply(moves.cancelled(gone, by=ADA.actor, reason=canonical({"reason": "solved"}), now=log.now))
@@ -881,6 +891,9 @@ IMPOSSIBLE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a reminder of a case that is over": (USED, "escalation.repeated", {"tier": 0}),
     "an acknowledgement after the end": (USED, "escalation.acknowledged", {}),
     "a hand-over after the end": (USED, "escalation.handed_over", {"to": "per_omar"}),
+    "a question after the end": (USED, "escalation.asked", {"number": 1}),
+    "a question out of turn": (WAITING, "escalation.asked", {"number": 2}),
+    "an answer that a person gave": (WAITING, "escalation.answered", {"number": 0}),
     "an override of a used approval": (USED, "escalation.overridden", {"decision_id": None}),
     "a case opened twice": (WAITING, "escalation.opened", {"status": "pending"}),
     "a move of a case that never was": ("esc_never", "escalation.claimed", {"action_digest": DIGEST}),
@@ -907,9 +920,12 @@ async def test_a_well_chained_event_that_cannot_have_happened_is_named(made: Mad
     assert report.first_bad_event is not None
 
 
-@pytest.mark.parametrize("kind", ["acknowledged", "handed_over", "reassigned", "overridden"])
+@pytest.mark.parametrize("kind", ["acknowledged", "handed_over", "reassigned", "overridden", "asked"])
 async def test_what_only_people_do_is_named_where_the_server_did_it(made: MadeLog, kind: str) -> None:
-    seq = made.note(f"escalation.{kind}", WAITING, to="per_omar", counts_from=None)
+    seq = made.note(f"escalation.{kind}", WAITING, to="per_omar", counts_from=None, number=1)
+    row = made.rows[WAITING]
+    counter = "handled" if f"escalation.{kind}" in HANDLING else "version"
+    made.rows[WAITING] = replace(row, **{counter: getattr(row, counter) + 1})
     assert Problem(seq, WAITING, "is not done by a person") in (await verified(made)).problems
 
 

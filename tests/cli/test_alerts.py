@@ -70,6 +70,8 @@ def test_an_alert_can_be_looked_at_before_it_is_sent(config: Config, channel: st
     assert shown.exit_code == 0
     assert shows in shown.output
     assert "DE0212" not in shown.output
+    assert "/d/lnk_" in shown.output
+    assert channel == "sms" or "audit " in shown.output
 
 
 def test_a_preview_opens_nothing_and_leaves_no_trace(config: Config) -> None:
@@ -105,6 +107,23 @@ def test_a_test_alert_arrives_and_health_says_so(config: Config, mailbox: tuple[
     (mail,) = box.mails
     assert mail["Subject"] == "signoff: a test, nothing to decide"
     assert "last sent" in run(config, "alerts", "health").output
+
+
+def test_no_test_is_sent_that_cannot_be_recorded(config: Config, mailbox: tuple[Mailbox, int]) -> None:
+    """The database was put back from a copy, so nothing may be written."""
+    box, port = mailbox
+    name = send_to(config, address_of(port))
+    database = config.home.database
+    yesterday = database.read_bytes()
+    assert run(config, "people", "add", "sofia").exit_code == 0
+    assert run(config, "audit", "checkpoint").exit_code == 0
+    database.write_bytes(yesterday)
+
+    shown = run(config, "alerts", "test", name)
+
+    assert shown.exit_code == 1
+    assert "No test was sent, because it could not be recorded. signoff is read-only here" in shown.output
+    assert box.mails == []
 
 
 def test_an_address_that_fails_is_named_with_why_and_how_often(

@@ -18,6 +18,7 @@ from tests.promises import promise
 
 from signoff.datasets.export import export
 from signoff.desk.alerts import list_alerts
+from signoff.desk.ask_agent import answer_question, ask_agent
 from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel, expire
@@ -177,6 +178,11 @@ async def whole_story(desk: Desk, cast: Cast, clock: HandClock) -> list[str]:
     )  # the action of a case, about nobody
     for number, errand in enumerate(await lease(desk, "worker", most=20)):
         await record(desk, "worker", errand, Failed("no", permanent=True) if number else Sent())
+    await ask_agent(desk, cast.omar, first.escalation_id, marked("who is"))
+    await answer_question(
+        desk, cast.ada, first.escalation_id, marked("it is"),
+        additions=Material(state={MARK: marked("added")}), idempotency_key=f"q{key}",
+    )  # fmt: skip
     changed = {**action.arguments, f"new {MARK}": marked("new")}
     await answer(
         desk,

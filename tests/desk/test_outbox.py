@@ -22,6 +22,7 @@ from signoff.desk.handle import acknowledge
 from signoff.desk.people import add_person, disable_person, set_addresses, set_follow_up
 from signoff.domain.action import Action
 from signoff.domain.alert import AlertDraft, DeadLetter, Digest, Failed, Sent
+from signoff.domain.clock import from_text
 from signoff.domain.errors import Conflict, NotFound
 
 TIDY = Action(tool="tidy_up")
@@ -366,7 +367,7 @@ async def test_an_address_that_fails_for_an_hour_ends_as_a_dead_letter_and_reach
     asked = await ask(desk, cast.ada)
     told: list[tuple[str, float]] = []
     began = clock.now()
-    for _ in range(3700):
+    for _ in range(100):
         taken: list[Errand | Notice] = [*await lease(desk, "worker"), *await lease_notices(desk, "worker")]
         for one in taken:
             broken = one.alert.address == "ntfy://omar"
@@ -379,7 +380,7 @@ async def test_an_address_that_fails_for_an_hour_ends_as_a_dead_letter_and_reach
         if failed and len(told) == 2:
             break
         assert due is not None
-        clock.advance(1)
+        clock.at = max(from_text(due), clock.now() + timedelta(seconds=1))
     assert dict(told).keys() == {"Sofia", "Root"}
     assert all(3600 <= at <= 3602 for _, at in told)
     async with desk.store.reading() as reader:

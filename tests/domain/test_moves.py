@@ -21,7 +21,7 @@ from tests.promises import promise
 
 from signoff.audit import fold
 from signoff.domain import escalation as moves
-from signoff.domain import handling
+from signoff.domain import handling, question
 from signoff.domain.action import action_digest
 from signoff.domain.canonical import canonical
 from signoff.domain.change import Change
@@ -218,6 +218,36 @@ class Moves(RuleBasedStateMachine):
         ):
             assert getattr(change.case, name) == getattr(case, name)
         self.apply(change)
+
+    @rule(who=st.sampled_from(sorted(ROLES)))
+    def ask_the_agent(self, who: str) -> None:
+        by, case = signed_in(who, "link"), self.case
+        try:
+            change = question.question_asked(case, b"{}", by=by, owner=ADA.owner, now=self.now)
+        except SignoffError:
+            return
+        assert case.is_open
+        assert self.now < case.deadline_at
+        assert case.questioned_by is None
+        assert not {"auditor", "admin"} & by.person.roles
+        self.apply(change)
+        assert (self.case.questioned_by, self.case.questions) == (by.person.id, case.questions + 1)
+
+    @rule(number=st.sampled_from([None, 1, 2]))
+    def answer_the_question(self, number: int | None) -> None:
+        case = self.case
+        try:
+            change = question.question_answered(case, b"{}", by=ADA.actor, number=number, now=self.now)
+        except SignoffError as error:
+            self.refused(error.message)
+            return
+        assert case.is_open
+        assert self.now < case.deadline_at
+        assert case.questioned_by is not None
+        assert number in (None, case.questions)
+        assert (change.case.approvals, change.case.deadline_at) == (case.approvals, case.deadline_at)
+        self.apply(change)
+        assert self.case.questioned_by is None
 
     @rule(who=st.sampled_from(sorted(ROLES)))
     def override(self, who: str) -> None:

@@ -103,6 +103,19 @@ async def test_a_test_that_failed_says_why(admin: Visitor, desk: Desk, channels:
     assert "1 address did not take the last alert" in said
 
 
+async def test_no_test_is_sent_that_cannot_be_recorded(
+    admin: Visitor, desk: Desk, channels: Answering
+) -> None:
+    await set_addresses(desk, "Nadia", (MAIL.replace("omar@", "nadia@"),))
+    desk.store.read_only = "The log is not the one that was signed."
+
+    for page, name in (("/admin/alerts/test", "Omar"), ("/settings/test", "Nadia")):
+        response = await admin.post(page, data={"address": await id_of(desk, name)})
+        assert response.status_code == 503
+        assert "No test was sent, because it could not be recorded." in text_of(response.text)
+    assert channels.sent == []
+
+
 async def test_a_get_sends_no_test(admin: Visitor, channels: Answering) -> None:
     assert (await admin.get("/admin/alerts/test")).status_code == 405
     assert channels.sent == []
@@ -142,7 +155,7 @@ async def test_an_admin_with_a_magic_link_sees_its_case_only(
     await browser.open_link(await case_link(desk, "Omar"))
 
     for path in ("/admin/alerts", "/settings"):
-        assert (await browser.get(path)).status_code == 403
+        assert (await browser.get(path)).status_code == 401
 
 
 async def test_a_stranger_sees_neither_page(visitor: NewVisitor, cast: Cast) -> None:

@@ -93,7 +93,7 @@ def test_a_text_of_nothing_but_hidden_characters_shows_them_all_in_one_piece() -
 
     assert value.marked == MAX_HIGHLIGHTS + 1
     assert [piece.text for piece in value.whole] == ["⟦U+202E⟧" * (MAX_HIGHLIGHTS + 1)]
-    assert len(shown("\u202e" * MAX_HIGHLIGHTS).whole) == MAX_HIGHLIGHTS
+    assert len(shown("x\u202e" * MAX_HIGHLIGHTS).whole) == 2 * MAX_HIGHLIGHTS
 
 
 def test_a_text_of_many_lines_is_folded_too() -> None:

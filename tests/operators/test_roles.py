@@ -10,6 +10,7 @@ Roles add up: what one of them may do or see is enough, and no more than what on
 
 from __future__ import annotations
 
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,10 +19,15 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 from tests.conftest import Cast
-from tests.operators.conftest import SignedIn, Visitor, ask, text_of
+from tests.operators.conftest import SignedIn, Visitor, ask, case_link, text_of
 from tests.promises import promise
 
+from signoff.alerts.channels import Channels
+from signoff.app.alerting import alerting
+from signoff.desk.addresses import health_of_addresses
+from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import inbox, look
 from signoff.desk.people import add_agent, add_person
@@ -82,6 +88,11 @@ def policy_path(tmp_path: Any) -> Any:
     path = tmp_path / "policy.yaml"
     path.write_text(POLICY, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def pages(desk: Desk) -> ASGIApp:
+    return build_pages(desk, alerting(desk, Channels(io.StringIO())))
 
 
 @dataclass
@@ -156,6 +167,26 @@ VERBS: dict[str, tuple[str, str, Verb]] = {
         "/cases/{escalation_id}/preview",
         SEES,
         lambda one: one.post("preview", note="Less", **CHANGED),
+    ),
+    "ask the agent": (
+        "/cases/{escalation_id}/ask",
+        DECIDES,
+        lambda one: one.post("ask", question="Is the account known?"),
+    ),
+    "see how a question stands": (
+        "/cases/{escalation_id}/questions",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/questions"),
+    ),
+    "change a form": (
+        "/cases/{escalation_id}/form",
+        SEES,
+        lambda one: one.post("form", choice="modify", edit="check"),
+    ),
+    "see what a form changes": (
+        "/cases/{escalation_id}/changes",
+        SEES,
+        lambda one: one.post("changes", **CHANGED),
     ),
     "undo one's own": ("/cases/{escalation_id}/undo", DECIDES, _undo_ones_own),
     "undo another's": ("/cases/{escalation_id}/undo", NOBODY, _undo_anothers),
@@ -297,6 +328,59 @@ async def test_the_table_holds_every_verb_that_a_case_page_has(
     }
 
 
+ADMINS, READERS_OF_THE_LOG = frozenset[Role]({"admin"}), frozenset[Role]({"admin", "auditor"})
+OTHER_PAGES: dict[tuple[str, str], frozenset[Role] | None] = {
+    ("GET", "/"): None,
+    ("GET", "/settings"): None,
+    ("POST", "/settings/test"): None,
+    ("GET", "/admin/alerts"): ADMINS,
+    ("POST", "/admin/alerts/test"): ADMINS,
+    ("GET", "/audit/tile/entries/000.p/5"): READERS_OF_THE_LOG,
+}
+"""Pages about no case: method, path, and which roles may; None stands for everybody who is signed in."""
+
+
+@promise("only-that-human")
+@pytest.mark.parametrize("name", VIEWERS)
+async def test_each_role_may_use_the_pages_of_its_role_and_no_others(
+    desk: Desk, cast: Cast, signed_in: SignedIn, name: str
+) -> None:
+    viewer = VIEWERS[name]
+    await add_person(desk, "Vera", roles=viewer.roles, queues=viewer.queues)
+    browser: Visitor = await signed_in("Vera")
+    await publish_checkpoint(desk)
+    whose = {one.person.name: one for one in await health_of_addresses(desk)}
+    for (method, path), roles in OTHER_PAGES.items():
+        tested = whose["Omar" if roles else "Vera"]
+
+        response = await browser.request(
+            method, path, data={"address": tested.id} if method == "POST" else None
+        )
+
+        allowed = roles is None or bool(roles & set(viewer.roles))
+        wanted = 403 if not allowed else 303 if method == "POST" else 200
+        assert response.status_code == wanted, (path, text_of(response.text))
+        if method == "POST":
+            now = {one.id: one.health.state for one in await health_of_addresses(desk)}
+            assert (now[tested.id] == "good") is allowed, path
+
+
+@promise("only-that-human")
+async def test_a_stranger_and_a_magic_link_open_no_page_about_no_case(
+    desk: Desk, cast: Cast, visitor: Callable[[], Visitor]
+) -> None:
+    await add_person(desk, "Vera", roles=["operator", "supervisor", "auditor", "admin"])
+    await ask(desk, cast.ada)
+    linked = visitor()
+    assert (await linked.open_link(await case_link(desk, "Vera"))).status_code == 303
+    address = next(one.id for one in await health_of_addresses(desk) if one.person.name == "Vera")
+    for method, path in OTHER_PAGES:
+        data = {"address": address} if method == "POST" else None
+        assert (await visitor().request(method, path, data=data)).status_code == 401, path
+        wanted = 303 if path == "/" else 403  # back to its case
+        assert (await linked.request(method, path, data=data)).status_code == wanted, path
+
+
 FIELDS: dict[str, tuple[str, str]] = {
     "action.arguments.iban": ("DE02-canary-iban", ""),
     "bundle.reasoning": ("canary-thought", ""),
@@ -365,8 +449,15 @@ async def test_each_role_sees_each_field_unless_the_policy_hides_it_from_all_the
     for number, roles in enumerate(READERS):
         person = await add_person(desk, f"Reader {number}", roles=roles)
         view = await look(desk, SignIn(person, "session"), case)
-        page = (await (await signed_in(person.name)).get(f"/cases/{case}")).text
+        browser: Visitor = await signed_in(person.name)
+        page = (await browser.get(f"/cases/{case}")).text
+        carried = {"version": str(view.case.version), "view_digest": view.view_digest}
+        sent = {f"a{list(view.proposed_arguments).index('amount')}": "4", "note": "Less"}
+        change = await browser.post(f"/cases/{case}/preview", data={**carried, **sent})
+        assert change.status_code == 200, text_of(change.text)
+        elsewhere = (await browser.get("/")).text + change.text
         for path, (value, shown) in FIELDS.items():
             visible = not set(roles) - {"admin"} <= set(hidden_from[path])
             assert (value in str((view.document, view.proposed_arguments))) is visible, (roles, path)
             assert ((shown or value) in page) is visible, (roles, path)
+            assert visible or value not in elsewhere, (roles, path)

@@ -101,6 +101,16 @@ class Decider(_Told):
     roles: tuple[str, ...]
 
 
+class Question(_Told):
+    """What a person asks before they decide."""
+
+    number: int = Field(
+        description="Send it with your answer, so that it answers this question and no other."
+    )
+    text: str = Field(description="The person's words. Answer with answer_question.")
+    asked_at: str = Field(description="UTC, RFC 3339.")
+
+
 class Case(_Told):
     """One escalation as its agent may know it."""
 
@@ -117,6 +127,9 @@ class Case(_Told):
     deadline_at: str = Field(description="When an undecided case expires. UTC, RFC 3339.")
     case_url: str = Field(
         description="The page where a person decides. It gives no power to whoever has it: it asks who they are."
+    )
+    question: Question | None = Field(
+        default=None, description="Only while a person waits for your answer: answer it with answer_question."
     )
     action: Runnable | None = Field(
         default=None, description="The action that may run; only when approved or modified. Run exactly this."
@@ -173,7 +186,7 @@ class Claim(_Told):
 
 
 class Ended(_Told):
-    """How the case stands after a report or a cancellation."""
+    """How the case stands after an answer, a report or a cancellation."""
 
     escalation_id: str
     status: Status
@@ -208,5 +221,5 @@ def claim_told(answer: Answer, *, consistency: str | None = None) -> Claim:
 
 
 def ended_told(answer: Answer) -> Ended:
-    """Return what an agent is told after a report or a cancellation."""
+    """Return what an agent is told after an answer, a report or a cancellation."""
     return Ended.model_validate(answer.as_json())

@@ -28,7 +28,8 @@ plain line that says what running it does. Send an `idempotency_key` of your own
 answer gets lost. Keep `escalation_id`.
 
 3. Wait. Call `get_decision` with `wait_s` up to 45, as often as it takes. You may do other work meanwhile, or tell \
-the user that a person has been asked. Never run the action while the status is `pending`, and never ask a second \
+the user that a person has been asked. If the answer brings `question`, a person asks you something before they \
+decide: answer it with `answer_question`, truthfully and from what you know, then go on waiting. Never run the action while the status is `pending`, and never ask a second \
 time to get another answer.
 
 4. Obey.

@@ -25,6 +25,7 @@ from signoff.domain.verdict import Urgency
 MAX_WAIT_S = 45  # the desk's own limits, said here without importing the desk; a test compares them
 MAX_KEY_CHARS = 200
 MAX_NOTE_CHARS = 100_000
+MAX_ANSWER_CHARS = 16_000
 DEFAULT_WAIT_S = 25  # below the 30 s after which some clients give up on a call that shows no progress
 
 
@@ -88,6 +89,11 @@ class RequestApproval(_Arguments):
         default=None,
         description="JSON Schema (2020-12) of an answer you want beside the decision; the person fills a form.",
     )
+    tool_schema: Annotated[dict[str, Any] | None, Unquoted] = Field(
+        default=None,
+        description="The tool's own JSON Schema (2020-12) of its arguments, as you know the tool by: the person changes"
+        " arguments in a form made of it, and can change them only to what it allows.",
+    )
     urgency: Urgency | None = Field(default=None, description="Raises the policy's urgency; never lowers it.")
     idempotency_key: _Key = None
     wait_s: float = Field(
@@ -113,6 +119,26 @@ class GetDecision(_Arguments):
         description="The exact action you are about to run. Then `proceed` says whether exactly that may run now.",
     )
     seen_checkpoint: _SeenCheckpoint = None
+
+
+class AnswerQuestion(_Arguments):
+    """Arguments of answer_question."""
+
+    escalation_id: _EscalationId
+    answer: str = Field(
+        min_length=1,
+        max_length=MAX_ANSWER_CHARS,
+        description="Your answer, in plain words: true, and no more certain than you are. The person reads it as yours.",
+    )
+    additions: Annotated[Material | None, Unquoted] = Field(
+        default=None,
+        description="What you learnt since you asked, in the form of a bundle: steps, messages, state. At most 256 KB, no"
+        " attachments.",
+    )
+    question: int | None = Field(
+        default=None, ge=1, description="`question.number`, so that you answer the question that you read."
+    )
+    idempotency_key: _Key = None
 
 
 class ClaimApproval(_Arguments):
@@ -229,7 +255,8 @@ TOOLS: tuple[Tool, ...] = (
             " hours, also after a restart: waiting changes nothing.\n"
             "`pending`: call again, or tell the user that you are waiting. `approved`: call claim_approval with the"
             " action as proposed, then run it once. `modified`: run `action` as it stands in the answer, not your own"
-            " proposal. `rejected`: do not run it; read `note`. `expired`, `cancelled`: do not run it.\n"
+            " proposal. `rejected`: do not run it; read `note`. `expired`, `cancelled`: do not run it. With `question`, a"
+            " person waits for your answer: call answer_question, then this again.\n"
             "Send `action` to have it checked: run it only if `proceed` is true."
         ),
         takes=GetDecision,
@@ -237,6 +264,22 @@ TOOLS: tuple[Tool, ...] = (
         # A case whose deadline has passed is ended by whoever looks first, as the clock would have; nothing else.
         annotations=ToolAnnotations(
             read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=True
+        ),
+    ),
+    Tool(
+        name="answer_question",
+        title="Answer a person's question",
+        description=(
+            "Answer what a person asks before they decide. Call it when get_decision brings `question`. Answer from what"
+            " you know and say what you do not know; if you must look something up first, do so, but do not run the"
+            " action. The person may decide without waiting for you.\n"
+            "Afterwards call get_decision again. An error `conflict` means that nothing is asked any more, or something"
+            " else: call get_decision. If the answer gets lost, repeat with the same idempotency_key."
+        ),
+        takes=AnswerQuestion,
+        gives=Ended,
+        annotations=ToolAnnotations(
+            read_only_hint=False, idempotent_hint=False, destructive_hint=False, open_world_hint=True
         ),
     ),
     Tool(

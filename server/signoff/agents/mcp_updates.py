@@ -151,7 +151,7 @@ async def _watch_case(desk: Desk, agent: Agent, escalation_id: str, *, notify: N
 def _told(desk: Desk, case: Escalation) -> tuple[object, ...]:
     """Return what the agent may know of a case: a decision that can still be taken back looks pending."""
     if not case.released(desk.clock.now()):
-        return ("pending", case.urgency, case.tier)
+        return ("pending", case.urgency, case.tier, case.questions, case.questioned_by is None)
     return (case.status, case.claimed_at, case.outcome)
 
 

@@ -19,6 +19,7 @@ from signoff.agents.answers import (
 )
 from signoff.agents.errors import invalid_arguments
 from signoff.agents.mcp_tools import (
+    AnswerQuestion,
     CancelRequest,
     CheckTriggers,
     ClaimApproval,
@@ -27,6 +28,7 @@ from signoff.agents.mcp_tools import (
     RequestApproval,
     Tool,
 )
+from signoff.desk.ask_agent import answer_question
 from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
@@ -70,6 +72,18 @@ async def _done(
             return await _request_approval(desk, agent, given, tick, session)
         case GetDecision():
             return await _get_decision(desk, agent, given, tick)
+        case AnswerQuestion():
+            return ended_told(
+                await answer_question(
+                    desk,
+                    agent,
+                    given.escalation_id,
+                    given.answer,
+                    additions=given.additions,
+                    number=given.question,
+                    idempotency_key=given.idempotency_key,
+                )
+            )
         case ClaimApproval():
             return await _claim_approval(desk, agent, given)
         case ReportOutcome():
@@ -107,6 +121,7 @@ async def _request_approval(
         given.action,
         given.bundle,
         response_schema=given.response_schema,
+        tool_schema=given.tool_schema,
         urgency=given.urgency,
         idempotency_key=given.idempotency_key,
         session=session,

@@ -239,7 +239,8 @@ def _form(schema: str, message: Message) -> tuple[str, str, Literal["text", "htm
     if schema in SHORT:
         return "", message.short, "text"
     if schema in PUSH:
-        return message.subject, f"{message.push or message.body}\n{message.link}".strip(), "text"
+        lines = (message.push, message.link, message.trace) if message.push else (message.body,)
+        return message.subject, "\n".join(filter(None, lines)), "text"
     if schema in MAIL and message.html:
         return message.subject, message.html, "html"
     if schema == "tgram" and message.telegram:

@@ -22,7 +22,7 @@ MAX_CASES = 10  # of a digest; more are counted
 MAX_AGENTS = 5
 
 VARIABLES: Mapping[str, str] = {
-    "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, decided, expired, digest, dead_letter, test or heartbeat",
+    "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, answered, decided, expired, digest, dead_letter, test or heartbeat",
     "waiting": "true where the case waits for this person's decision",
     "urgency": "low, normal, high or critical",
     "headline": "what happened, in a few words",
@@ -76,6 +76,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{agent} asked for a decision, and nobody has decided yet. You were told before.",
     ),
     "handed_over": ("{tool} was handed to you, {time_left} left", "{by} handed this case of {agent} to you."),
+    "answered": (
+        "the agent has answered on {tool}, {time_left} left",
+        "{agent} has answered your question, and its case waits for a decision.",
+    ),
     "decided": (
         "{tool}: {status}",
         "You were told that this case waits. It does not any more: {status}{by_whom}. There is nothing left to do.",
@@ -125,6 +129,11 @@ class Facts:
     page: str
     """Where somebody who is signed in goes; holds no token."""
     case_id: str | None = None
+
+    @property
+    def trace(self) -> str:
+        """Return the line that every alert ends with: its id, and the newest checkpoint of the log."""
+        return f"{self.values['id']} · {self.values['footer']}"
 
 
 def facts_of(errand: Errand) -> Facts:

@@ -33,6 +33,8 @@ class Message:
     """A mail's body."""
     push: str = ""
     """A sentence or two under the title of a push notification; no link."""
+    trace: str = ""
+    """The alert's id, the same in every repeat, and the newest checkpoint; the forms without a link do not hold it."""
     telegram: str = ""
     """Telegram's HTML, title included."""
     slack: str = ""
@@ -65,6 +67,7 @@ def message_of(facts: Facts, wording: Wording = BUILT_IN) -> Message:
         short=words.sms,
         html=words.html,
         push=words.push,
+        trace=facts.trace,
         telegram=words.telegram,
         slack=words.slack,
         chat=words.chat,

@@ -10,6 +10,7 @@ from signoff.desk.addresses import AddressHealth, record_test
 from signoff.desk.checkpoints import footer
 from signoff.desk.desk import Desk
 from signoff.domain.alert import Delivery
+from signoff.domain.errors import StoreUnavailable
 from signoff.domain.event import Actor
 
 
@@ -17,8 +18,10 @@ async def send_test(desk: Desk, channels: Channels, tested: AddressHealth, *, by
     """Send a test alert to one address and record how it went.
 
     Raises:
-        StoreUnavailable: How it went could not be recorded.
+        StoreUnavailable: Nothing may be written now, so nothing was sent; or how it went could not be recorded.
     """
+    if desk.store.read_only is not None:
+        raise StoreUnavailable(f"No test was sent, because it could not be recorded. {desk.store.read_only}")
     async with desk.store.reading() as reader:
         anchor = await footer(reader)
     page = f"{desk.settings.base_url}/"

@@ -232,7 +232,8 @@ def payload_of(message: Message) -> bytes:
     """Return what a browser is told: title, a line or two, and the page to open. No token."""
     title, body = message.subject, message.push
     while True:
-        made = orjson.dumps({"title": title, "body": body, "url": message.page})
+        lines = "\n".join(filter(None, (body, message.trace)))
+        made = orjson.dumps({"title": title, "body": lines, "url": message.page})
         if len(made) <= MAX_PAYLOAD_BYTES:
             return made
         if body:

@@ -44,7 +44,7 @@ FORMS: Mapping[str, str] = {
 
 MAX_TEMPLATE_BYTES = 64 * 1024
 MAX_SUBJECT_CHARS = 400
-MAX_PUSH_CHARS = 900  # Pushover takes 1024 with the link
+MAX_PUSH_CHARS = 800  # Pushover takes 1024 with the link and the id
 MAX_CHAT_CHARS = 1900  # Discord takes 2000
 MAX_MAIL_CHARS = 64 * 1024
 _LONGEST = {
@@ -272,7 +272,7 @@ class Wording:
             log.warning(
                 "The template %s is not used, the built-in words are: %s. See `signoff alerts check`.",
                 name,
-                why,
+                why.rstrip("."),
             )
 
 
@@ -351,15 +351,15 @@ class _Reader(HTMLParser):
             raise TemplateWrong("styles load nothing: no @import and no url(…)")
 
 
-Preview = Callable[[Words], str]
+Preview = Callable[[Words, Facts], str]
 PREVIEWS: Mapping[str, Preview] = {
-    "mail": lambda words: f"Subject: {words.subject}\n\n{words.html}",
-    "sms": lambda words: words.sms,
-    "push": lambda words: f"{words.subject}\n\n{words.push}",
-    "telegram": lambda words: words.telegram,
-    "slack": lambda words: f"{words.subject}\n\n{words.slack}",
-    "chat": lambda words: f"{words.subject}\n\n{words.chat}",
-    "text": lambda words: f"{words.subject}\n\n{words.text}",
+    "mail": lambda words, facts: f"Subject: {words.subject}\n\n{words.html}",
+    "sms": lambda words, facts: words.sms,
+    "push": lambda words, facts: f"{words.subject}\n\n{words.push}\n{facts.link}\n{facts.trace}",
+    "telegram": lambda words, facts: words.telegram,
+    "slack": lambda words, facts: f"{words.subject}\n\n{words.slack}",
+    "chat": lambda words, facts: f"{words.subject}\n\n{words.chat}",
+    "text": lambda words, facts: f"{words.subject}\n\n{words.text}",
 }
 """What `signoff alerts preview` shows of each channel."""
 

@@ -18,6 +18,8 @@ wrote them. What each event type carries in `data`:
     escalation.acknowledged    counts_from
     escalation.handed_over     to, counts_from
     escalation.reassigned      to, or queue and tier; counts_from
+    escalation.asked           number, question*
+    escalation.answered        number, answer*; the case has no open question then
     escalation.claimed         action_digest
     escalation.claim_refused   reason, action_digest; moves nothing
     escalation.outcome         outcome, report*
@@ -40,6 +42,8 @@ COMMITMENTS: Mapping[str, tuple[str, ...]] = {
     "escalation.decided": ("decision",),
     "escalation.cancelled": ("reason",),
     "escalation.outcome": ("report",),
+    "escalation.asked": ("question",),
+    "escalation.answered": ("answer",),
     "hold.placed": ("reason", "subject"),
     "hold.lifted": ("reason",),
     "log.recovered": ("reason",),
@@ -66,6 +70,7 @@ HANDLING = frozenset(
         "escalation.acknowledged",
         "escalation.handed_over",
         "escalation.reassigned",
+        "escalation.asked",
     }
 )
 """Events that say who has a case in hand: they raise `handled` by one, and leave the version, on which decisions
@@ -160,6 +165,11 @@ class CaseRow:
     assigned_to: str | None
     overridden_by: str | None
     on_deadline: str
+    questions: int
+    """How many questions were put to the agent."""
+    questioned_by: str | None
+    """Who put the one that is open."""
+    questioned_at: str | None
 
     @property
     def moves(self) -> int:
@@ -248,6 +258,9 @@ def open_case(seq: int, data: Mapping[str, Any], *, at: str) -> Folded:
         "overridden_by": None,
         "counts_from": None,
         "alerted_at": None,
+        "questions": 0,
+        "questioned_by": None,
+        "questioned_at": None,
         **_IN_NOBODYS_HAND,
     }
     if isinstance(triggers, list):
@@ -412,6 +425,7 @@ def _reopen(case: Folded, data: Mapping[str, Any]) -> None:
 def _ended(status: str) -> Move:
     def move(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
         wrong = _must_be_pending(case)
+        case.decided_seq = case.last_seq
         case.fields.update(status=status, final_digest=None, release_at=case.last_at)
         return wrong
 
@@ -449,6 +463,28 @@ def _passed_on(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) 
     else:
         case.fields["assigned_to"] = data.get("to")
     return _must_be_pending(case) or _must_be_done_by_a_person(actor)
+
+
+def _asked(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    fields, wrong = case.fields, _must_be_pending(case) or _must_be_done_by_a_person(actor)
+    if fields["questioned_by"] is not None:
+        wrong = wrong or "asks the agent while an earlier question is open"
+    elif data.get("number") != fields["questions"] + 1:
+        wrong = wrong or "numbers a question out of turn"
+    fields.update(
+        questions=fields["questions"] + 1, questioned_by=actor.get("id"), questioned_at=case.last_at
+    )
+    return wrong
+
+
+def _answered(case: Folded, data: Mapping[str, Any], actor: Mapping[str, Any]) -> str | None:
+    fields, wrong = case.fields, _must_be_pending(case)
+    if (actor.get("kind"), actor.get("id")) != ("agent", fields["agent_id"]):
+        wrong = wrong or "is an answer by somebody else than the case's agent"
+    elif fields["questioned_by"] is None or data.get("number") != fields["questions"]:
+        wrong = wrong or "answers a question that is not open"
+    fields.update(questioned_by=None, questioned_at=None)
+    return wrong
 
 
 def _count_from(case: Folded, data: Mapping[str, Any]) -> None:
@@ -489,6 +525,8 @@ _MOVES: Mapping[str, Move] = {
     "escalation.acknowledged": _acknowledged,
     "escalation.handed_over": _passed_on,
     "escalation.reassigned": _passed_on,
+    "escalation.asked": _asked,
+    "escalation.answered": _answered,
     "escalation.claimed": _claimed,
     "escalation.outcome": _outcome,
 }

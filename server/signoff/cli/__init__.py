@@ -25,6 +25,8 @@ signoff = Commands(
         "agents": "signoff.cli.people",
         "duty": "signoff.cli.duty",
         "alerts": "signoff.cli.alerts",
+        "canary": "signoff.cli.canary",
+        "stats": "signoff.cli.stats",
         "policy": "signoff.cli.policy",
         "audit": "signoff.cli.audit",
         "keys": "signoff.cli.keys",

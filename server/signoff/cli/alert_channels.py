@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("mail", "sms", "push", "telegram", "slack", "chat", "text")
 KINDS = (
-    "opened", "escalated", "repeated", "handed_over", "fresh_link", "decided", "expired", "digest", "dead_letter",
+    "opened", "escalated", "repeated", "handed_over", "answered", "fresh_link", "decided", "expired", "digest", "dead_letter",
     "test", "heartbeat",
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ def preview(case: str, channel: str, kind: AlertKind, home: Path | None) -> None
     from signoff.alerts.wording import PREVIEWS, Wording
 
     words = Wording(config.home.alert_templates).words(facts)
-    click.echo(PREVIEWS[channel](words))
+    click.echo(PREVIEWS[channel](words, facts))
     if channel == "sms":
         click.echo(f"{len(words.sms)} characters", err=True)
 

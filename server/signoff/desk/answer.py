@@ -39,6 +39,8 @@ class Answer:
     """What to do now, in plain words."""
     case_url: str
     """The page where a person decides; it asks who they are, so it gives no power."""
+    question: dict[str, Any] | None = None
+    """What a person asks the agent: `number`, `text`, `asked_at`; None where no question is open."""
     action: dict[str, Any] | None = None
     """What may run: `tool`, `arguments`, `server?`; None unless approved or modified."""
     arguments_masked: bool = False
@@ -92,6 +94,7 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
         now = await moment(desk, reader)
         document = await _document(reader, case.id)
         last_seq = await reader.last_seq_of_case(case.id)
+        question = await _open_question(reader, case, now)
     released = case.released(now)
     verdict = document.get("verdict", {})
     told = Answer(
@@ -109,8 +112,9 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
         urgency=case.urgency,
         opened_at=case.opened_at,
         deadline_at=case.deadline_at,
-        next_step=_next_step(case, now),
+        next_step=_next_step(case, now) if question is None else ANSWER_FIRST,
         case_url=case_url(desk, case.id),
+        question=question,
         proceed=False if action is not None else None,
     )
     if not released:
@@ -121,6 +125,12 @@ async def tell(desk: Desk, case: Escalation, *, action: Action | None = None) ->
         return await tell(desk, still, action=action)  # taken back, or moved on, since it was read
     told = replace(told, checkpoint=note)
     return await _with_decision(desk, case, told, document=document, action=action, note=note)
+
+
+ANSWER_FIRST = (
+    "A person asks you something before they decide: read `question` and answer it with answer_question, truthfully and"
+    " from what you know. Then call get_decision again. Do not run the action meanwhile."
+)
 
 
 async def _with_decision(
@@ -178,6 +188,18 @@ async def _with_decision(
             "outcome": case.outcome,
         }
     )
+
+
+async def _open_question(reader: Reader, case: Escalation, now: datetime) -> dict[str, Any] | None:
+    """Return the question that waits for the agent's answer.
+
+    One that was open when somebody decided stays until the decision is released: the agent must not be able to read
+    from its absence that there is one.
+    """
+    if case.questioned_by is None or case.released(now):
+        return None
+    asked = (await reader.questions(case.id))[-1]
+    return {"number": asked.number, "text": asked.text or "", "asked_at": to_text(asked.asked_at)}
 
 
 async def _document(reader: Reader, escalation_id: str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from signoff.desk.look import CaseView
-from signoff.desk.responses import check_response
+from signoff.desk.responses import check_against, check_response
 from signoff.domain.decision import Answer
 from signoff.domain.errors import Forbidden
 from signoff.domain.escalation import Proposed
@@ -19,8 +21,21 @@ def check_answer(view: CaseView, answer: Answer) -> None:
     answer.checked(reason_required=view.case.require.reason)
     if answer.arguments is not None and any(one.startswith("action.arguments") for one in view.hidden):
         raise Forbidden("Some arguments are hidden from you, so you cannot change them. Hand the case over.")
+    if answer.arguments is not None:
+        check_changed(view, answer.arguments)
     if answer.choice != "reject" or answer.response is not None:
         check_response(view.document.get("response_schema"), answer.response)
+
+
+def check_changed(view: CaseView, arguments: dict[str, Any]) -> None:
+    """Refuse changed arguments that the tool does not take, as far as the agent sent its schema.
+
+    Raises:
+        InvalidRequest: Names the argument at fault.
+    """
+    schema = view.document.get("tool_schema")
+    if isinstance(schema, dict):
+        check_against(schema, arguments, field="arguments")
 
 
 def proposed_of(view: CaseView) -> Proposed:

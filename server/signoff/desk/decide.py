@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from signoff.desk.answering import check_answer, proposed_of
+from signoff.desk.canaries import answer_canary
 from signoff.desk.desk import Desk
 from signoff.desk.escalate import alerts_anew, at_deadline, take_up
 from signoff.desk.look import CaseView, view_of
@@ -81,6 +82,9 @@ async def decide(
             undo_s=desk.settings.undo_s,
             signed=None if proof is None else proof.signed.as_json(),
         )
+        canary = await unit.insight.canary(case.id)
+        if canary is not None:  # whoever may not decide a case was refused above, as for any other
+            return await answer_canary(unit, case, canary, answer, by=by)
         if proof is not None:
             change = replace(change, salts={"decision": proof.salt})
         change = with_receipt(

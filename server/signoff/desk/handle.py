@@ -156,6 +156,8 @@ async def pause_agent_of(desk: Desk, sign_in: SignIn, escalation_id: str) -> Cas
         check_supervises(by)
         if by.only_case is not None:
             raise Forbidden("This link opens one case only. Sign in to pause an agent.")
+        if agent is not None and agent.stands_for is not None:
+            raise Conflict(f"This case is a canary, which {agent.name} knows nothing of. Nothing was paused.")
         if agent is None or not await unit.pause_agent(agent.id):
             raise Conflict("The agent is paused already.")
         await unit.record(Draft("agent.paused", unit.now, by.actor, {"agent": agent.id}, case.id))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from signoff.desk.desk import AgentLimits, Desk
-from signoff.desk.people import agent_named
+from signoff.desk.people import acting, agent_named
 from signoff.domain.errors import InvalidRequest, RateLimited
-from signoff.domain.event import SYSTEM, Draft
-from signoff.domain.people import Agent
+from signoff.domain.event import Draft
+from signoff.domain.people import Agent, SignIn
 from signoff.store.unit import Unit
 
 MINUTE = timedelta(minutes=1)
@@ -57,13 +57,19 @@ async def check_open_cases(unit: Unit, desk: Desk, agent: Agent) -> None:
 
 
 async def limit_agent(
-    desk: Desk, name: str, *, max_open: int | None, requests_per_minute: int | None
+    desk: Desk,
+    name: str,
+    *,
+    max_open: int | None,
+    requests_per_minute: int | None,
+    by: SignIn | None = None,
 ) -> tuple[Agent, AgentLimits]:
     """Give an agent limits of its own, 0 for any number, None for those of the settings; return what holds now.
 
     Raises:
         NotFound: No such agent.
         InvalidRequest: No number, or one that is too large.
+        Forbidden: Whoever does it is no admin.
     """
     for field, value in (("max_open", max_open), ("requests_per_minute", requests_per_minute)):
         if value is not None and not 0 <= value <= MAX_LIMIT:
@@ -71,6 +77,7 @@ async def limit_agent(
     agent = await agent_named(desk, name)
 
     async def move(unit: Unit) -> tuple[Agent, AgentLimits]:
+        actor = await acting(unit, by)
         changed = Agent(
             agent.id,
             agent.name,
@@ -82,7 +89,7 @@ async def limit_agent(
         )
         await unit.set_agent_limits(changed)
         data = {"agent": agent.id, "max_open": max_open, "requests_per_minute": requests_per_minute}
-        await unit.record(Draft("agent.limited", unit.now, SYSTEM, data))
+        await unit.record(Draft("agent.limited", unit.now, actor, data))
         return changed, await _limits(unit, desk, changed)
 
     return await desk.store.write(move)

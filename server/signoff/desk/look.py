@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -24,6 +24,7 @@ from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeede
 from signoff.domain.escalation import Escalation, check_open
 from signoff.domain.event import Draft
 from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case, unsigned
+from signoff.domain.question import Question, check_may_ask
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
@@ -65,6 +66,24 @@ class AlertView:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionView:
+    """One question to the agent, as a person sees it."""
+
+    number: int
+    person_name: str
+    asked_at: datetime
+    text: str | None
+    """None once erased."""
+    answered_at: datetime | None
+    answer: str | None
+    """The agent's words; None while there are none, and once erased."""
+    additions: dict[str, Any]
+    """What the agent added to its bundle, with the policy's masks applied."""
+    masked: tuple[str, ...]
+    """Where in `answer` and `additions` a secret was masked."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case as one person may see it."""
 
@@ -82,6 +101,10 @@ class CaseView:
     """The case's audit events, in order, parsed."""
     names: dict[str, str]
     """Names by id, of every person and agent in the events."""
+    questions: tuple[QuestionView, ...]
+    """What people asked the agent, in order."""
+    may_ask: bool
+    """This person can put a question to the agent now."""
     report: dict[str, Any] | None
     """`note` and `result` of the last outcome report."""
     may_decide: bool
@@ -89,6 +112,8 @@ class CaseView:
     """Why this person cannot decide now; None if they can."""
     step_up: str | None
     """The assurance that deciding needs beyond what this person has; None if that is not what is missing."""
+    canary: Literal["", "caught", "missed", "unanswered"]
+    """What was made of a canary, once it has ended; empty for any other case, and while it waits."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
     attention: Attention
@@ -192,6 +217,7 @@ async def view_of(
     shown, _ = masked({"action": {"arguments": agreed}}, masks)
     events = [orjson.loads(body) for _, body in await reader.events_of_case(case.id)]
     names = await _names(reader, case, events)
+    questions = tuple([_question_view(one, names, masks) for one in await reader.questions(case.id)])
     report = await reader.report(case.id)
     agent = await reader.agent(case.agent_id)
     why_not, step_up = _obstacle(case, sign_in, agent, now=now)
@@ -208,15 +234,23 @@ async def view_of(
         decisions=tuple(_decision_view(one, names, masks) for one in decisions),
         events=tuple(events),
         names=names,
+        questions=questions,
+        may_ask=desk.store.read_only is None and _may_ask(case, sign_in, agent, now=now),
         report=None if report is None else orjson.loads(report),
         may_decide=why_not is None,
         why_not=why_not,
         step_up=step_up,
+        canary=await _canary(reader, case),
         undo_until=_undo_until(case, sign_in, now),
         attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
         alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(
             {
+                "answers": [
+                    {"answer": one.answer, "additions": one.additions, "question": one.text}
+                    for one in questions
+                    if one.answered_at is not None
+                ],
                 "case": case.id,
                 "document": document,
                 "person": sign_in.person.id,
@@ -323,6 +357,33 @@ def _obstacle(
     return None, None
 
 
+def _may_ask(case: Escalation, sign_in: SignIn, agent: Agent | None, *, now: datetime) -> bool:
+    try:
+        check_may_ask(case, sign_in, owner=agent.owner if agent else None, now=now)
+    except SignoffError:
+        return False
+    return True
+
+
+def _question_view(one: Question, names: dict[str, str], masks: Sequence[Any]) -> QuestionView:
+    """Return a question with the masks applied to its answer as if that had come in the bundle."""
+    given = {"bundle": {**(one.additions or {}), "answer": one.answer}}
+    bundle = masked(given, masks)[0]["bundle"]
+    answer, additions = bundle, {}
+    if isinstance(bundle, dict):
+        answer, additions = bundle["answer"], {key: bundle[key] for key in bundle if key != "answer"}
+    return QuestionView(
+        number=one.number,
+        person_name=names.get(one.asked_by, one.asked_by),
+        asked_at=one.asked_at,
+        text=one.text,
+        answered_at=one.answered_at,
+        answer=answer,
+        additions=additions,
+        masked=one.masked,
+    )
+
+
 async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, str]) -> AlertView:
     return AlertView(
         id=one.id,
@@ -338,6 +399,15 @@ async def _alert_view(reader: Reader, one: Alert, state: str, names: dict[str, s
 def _undo_until(case: Escalation, sign_in: SignIn, now: datetime) -> datetime | None:
     mine = case.decided_by and case.decided_by[-1] == sign_in.person.id
     return case.release_at if mine and not case.released(now) else None
+
+
+async def _canary(reader: Reader, case: Escalation) -> Literal["", "caught", "missed", "unanswered"]:
+    found = None if case.is_open else await reader.insight.canary(case.id)
+    if found is None:
+        return ""
+    if found.choice is None:
+        return "unanswered"
+    return "caught" if found.caught else "missed"
 
 
 def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -> DecisionView:

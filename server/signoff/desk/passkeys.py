@@ -24,13 +24,13 @@ from signoff.audit.passkey import (
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import person_named
-from signoff.desk.sessions import check_full, check_not_disabled
+from signoff.desk.sessions import check_not_disabled
 from signoff.desk.signing import pages_of
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.people import Passkey, Person, SignIn
+from signoff.domain.people import Passkey, Person, SignIn, check_full
 from signoff.store.unit import Unit
 
 MAX_LABEL_CHARS = 60

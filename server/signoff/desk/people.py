@@ -1,4 +1,8 @@
-"""People and agents: who they are, and the keys that agents present."""
+"""People and agents: who they are, and the keys that agents present.
+
+The command line changes them in the name of signoff itself: whoever reaches it holds the database. On a page an admin
+does (`by`), and what that takes is checked in the transaction that makes the change.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,14 @@ from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.people import ROLES, Address, Agent, Person, Role
+from signoff.domain.people import ROLES, Address, Agent, Person, Role, SignIn, check_full
 from signoff.store.unit import Unit
 
 KEY_PREFIX = "sgn_"
 MAX_NAME_CHARS = 100
 MOST_ADDRESSES = 20
+ADMINS: frozenset[Role] = frozenset({"admin"})
+PAUSERS: frozenset[Role] = frozenset({"admin", "supervisor"})
 
 
 def key_hash(key: str) -> bytes:
@@ -32,26 +38,31 @@ async def add_person(
     roles: Iterable[Role],
     queues: Iterable[str] = (),
     addresses: tuple[str, ...] = (TERMINAL,),
+    by: SignIn | None = None,
 ) -> Person:
     """Add someone who may be alerted and may decide.
 
     Args:
         addresses: Each as `label=url`, or as the URL alone; the caller has checked them.
+        by: The admin who does it.
 
     Raises:
+        Forbidden: They are no admin.
         InvalidRequest: An empty or unprintable name, a role that does not exist, or too many addresses.
         Conflict: The name is taken.
     """
     check_name(name)
     _check_roles(roles)
+    _check_queues(queues)
 
     async def move(unit: Unit) -> Person:
+        actor = await acting(unit, by)
         held = _addresses(unit, addresses, held=())
         person = Person(unit.new_id("per"), name, frozenset(roles), frozenset(queues), held, unit.now)
         if not await unit.add_person(person):
             raise Conflict(f"There is already a person called {name}.")
         data = {"person": person.id, "roles": sorted(person.roles), "queues": sorted(person.queues)}
-        await unit.record(Draft("person.added", unit.now, SYSTEM, data))
+        await unit.record(Draft("person.added", unit.now, actor, data))
         return person
 
     return await desk.store.write(move)
@@ -77,39 +88,54 @@ async def person_named(desk: Desk, name: str) -> Person:
     return person
 
 
-async def disable_person(desk: Desk, name: str) -> Person:
+async def disable_person(desk: Desk, name: str, *, by: SignIn | None = None) -> Person:
     """Sign a person out everywhere; they are alerted no more and decide nothing.
 
     Raises:
         NotFound: Nobody has that name.
+        Forbidden: Whoever does it is no admin.
+        Conflict: No admin would be left to undo it.
     """
     person = await person_named(desk, name)
 
     async def move(unit: Unit) -> None:
+        actor = await acting(unit, by)
+        await _check_admin_remains(unit, by, without=person.id)
         await unit.disable_person(person.id)
-        await unit.record(Draft("person.disabled", unit.now, SYSTEM, {"person": person.id}))
+        await unit.record(Draft("person.disabled", unit.now, actor, {"person": person.id}))
 
     await desk.store.write(move)
     return person
 
 
 async def change_person(
-    desk: Desk, name: str, *, roles: Iterable[Role], queues: Iterable[str] = ()
+    desk: Desk,
+    name: str,
+    *,
+    roles: Iterable[Role],
+    queues: Iterable[str] = (),
+    by: SignIn | None = None,
 ) -> Person:
     """Give a person these roles and queues, instead of those before.
 
     Raises:
         NotFound: Nobody has that name.
-        InvalidRequest: A role that does not exist, or none.
+        InvalidRequest: A role that does not exist, or none; a queue that cannot be one.
+        Forbidden: Whoever does it is no admin.
+        Conflict: No admin would be left to undo it.
     """
     _check_roles(roles)
+    _check_queues(queues)
     person = await person_named(desk, name)
     changed = replace(person, roles=frozenset(roles), queues=frozenset(queues))
 
     async def move(unit: Unit) -> None:
+        actor = await acting(unit, by)
+        if "admin" not in changed.roles:
+            await _check_admin_remains(unit, by, without=person.id)
         await unit.change_person(changed)
         data = {"person": person.id, "roles": sorted(changed.roles), "queues": sorted(changed.queues)}
-        await unit.record(Draft("person.changed", unit.now, SYSTEM, data))
+        await unit.record(Draft("person.changed", unit.now, actor, data))
 
     await desk.store.write(move)
     return changed
@@ -130,6 +156,32 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by
     async def move(unit: Unit) -> Person:
         made = replace(person, addresses=_addresses(unit, addresses, held=person.addresses))
         await note_addresses(unit, person.id, made.addresses, by)
+        return made
+
+    return await desk.store.write(move)
+
+
+async def give_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by: SignIn) -> Person:
+    """Replace a person's addresses as an admin; the caller has checked them.
+
+    Args:
+        addresses: Each as `label=url`, or as the URL alone. One given by its id stays as it is: nobody reads it again.
+
+    Raises:
+        NotFound: Nobody has that name.
+        Forbidden: Whoever does it is no admin.
+        InvalidRequest: Too many.
+    """
+    person = await person_named(desk, name)
+
+    async def move(unit: Unit) -> Person:
+        actor = await acting(unit, by)
+        held = (await unit.person(person.id) or person).addresses
+        known = {one.id: f"{one.label}={one.url}" for one in held}
+        made = replace(
+            person, addresses=_addresses(unit, [known.get(one, one) for one in addresses], held=held)
+        )
+        await note_addresses(unit, person.id, made.addresses, actor)
         return made
 
     return await desk.store.write(move)
@@ -170,18 +222,22 @@ async def set_follow_up(desk: Desk, name: str, *, on: bool) -> Person:
     return replace(person, follow_up=on)
 
 
-async def add_agent(desk: Desk, name: str, *, owner: str | None) -> tuple[Agent, str]:
+async def add_agent(
+    desk: Desk, name: str, *, owner: str | None, by: SignIn | None = None
+) -> tuple[Agent, str]:
     """Add an agent and return it with its key, which nobody can read again.
 
     Args:
         owner: Name of the person on whose behalf it runs.
+        by: The admin who does it.
 
     Raises:
         NotFound: No such owner.
         Conflict: The name is taken.
+        Forbidden: Whoever does it is no admin.
     """
     key = KEY_PREFIX + secrets.token_urlsafe(32)
-    return await _add_agent(desk, name, owner=owner, hashed=key_hash(key)), key
+    return await _add_agent(desk, name, owner=owner, hashed=key_hash(key), by=by), key
 
 
 async def local_agent(desk: Desk, name: str) -> Agent:
@@ -191,59 +247,65 @@ async def local_agent(desk: Desk, name: str) -> Agent:
     if found is not None:
         return found
     try:
-        return await _add_agent(desk, name, owner=None, hashed=None)
+        return await _add_agent(desk, name, owner=None, hashed=None, by=None)
     except Conflict:  # another process of the same user was first
         return await agent_named(desk, name)
 
 
-async def rotate_agent_key(desk: Desk, name: str) -> str:
+async def rotate_agent_key(desk: Desk, name: str, *, by: SignIn | None = None) -> str:
     """Give an agent a new key and return it; the old one opens nothing from now on.
 
     Raises:
         NotFound: No such agent.
+        Forbidden: Whoever does it is no admin.
     """
     agent = await agent_named(desk, name)
     key = KEY_PREFIX + secrets.token_urlsafe(32)
 
     async def move(unit: Unit) -> None:
+        actor = await acting(unit, by)
         await unit.set_agent_key(agent.id, key_hash(key))
-        await unit.record(Draft("agent.key_rotated", unit.now, SYSTEM, {"agent": agent.id}))
+        await unit.record(Draft("agent.key_rotated", unit.now, actor, {"agent": agent.id}))
 
     await desk.store.write(move)
     return key
 
 
-async def pause_agent(desk: Desk, name: str) -> Agent:
+async def pause_agent(desk: Desk, name: str, *, by: SignIn | None = None) -> Agent:
     """Let an agent ask for nothing until it is resumed.
 
     Raises:
         NotFound: No such agent.
         Conflict: It is paused.
+        Forbidden: Whoever does it is neither admin nor supervisor.
     """
     agent = await agent_named(desk, name)
 
     async def move(unit: Unit) -> None:
+        actor = await acting(unit, by, roles=PAUSERS)
         if not await unit.pause_agent(agent.id):
             raise Conflict(f"{name} is paused already.")
-        await unit.record(Draft("agent.paused", unit.now, SYSTEM, {"agent": agent.id}))
+        await unit.record(Draft("agent.paused", unit.now, actor, {"agent": agent.id}))
 
     await desk.store.write(move)
     return agent
 
 
-async def resume_agent(desk: Desk, name: str) -> Agent:
+async def resume_agent(desk: Desk, name: str, *, by: SignIn | None = None) -> Agent:
     """Let a paused agent ask again.
 
     Raises:
         NotFound: No such agent.
         Conflict: It is not paused.
+        Forbidden: Whoever does it is neither admin nor supervisor.
     """
     agent = await agent_named(desk, name)
 
     async def move(unit: Unit) -> None:
+        actor = await acting(unit, by, roles=PAUSERS)
         if not await unit.resume_agent(agent.id):
             raise Conflict(f"{name} is not paused.")
-        await unit.record(Draft("agent.resumed", unit.now, SYSTEM, {"agent": agent.id}))
+        await unit.record(Draft("agent.resumed", unit.now, actor, {"agent": agent.id}))
 
     await desk.store.write(move)
     return agent
@@ -275,24 +337,74 @@ async def agent_by_key(desk: Desk, key: str) -> Agent:
 
 
 async def list_agents(desk: Desk) -> list[Agent]:
-    """Return every agent by name."""
+    """Return every agent by name; those that ask for canaries under the name of another are none."""
     async with desk.store.reading() as reader:
-        return await reader.agents()
+        return [one for one in await reader.agents() if one.stands_for is None]
 
 
-async def _add_agent(desk: Desk, name: str, *, owner: str | None, hashed: bytes | None) -> Agent:
+async def _add_agent(
+    desk: Desk, name: str, *, owner: str | None, hashed: bytes | None, by: SignIn | None
+) -> Agent:
     check_name(name)
     owner_id = None if owner is None else (await person_named(desk, owner)).id
 
     async def move(unit: Unit) -> Agent:
+        actor = await acting(unit, by)
         agent = Agent(unit.new_id("agt"), name, owner_id, unit.now)
         if not await unit.add_agent(agent, hashed):
             raise Conflict(f"There is already an agent called {name}.")
         data = {"agent": agent.id, "owner": owner_id, "has_key": hashed is not None}
-        await unit.record(Draft("agent.added", unit.now, SYSTEM, data))
+        await unit.record(Draft("agent.added", unit.now, actor, data))
         return agent
 
     return await desk.store.write(move)
+
+
+async def acting(unit: Unit, by: SignIn | None, *, roles: frozenset[Role] = ADMINS) -> Actor:
+    """Return who stands behind a change, as they are at its moment.
+
+    Args:
+        by: Who does it on a page; None for the command line.
+        roles: One of these is needed.
+
+    Raises:
+        Forbidden: They came by a link of one case, were disabled, or have no such role any more.
+    """
+    if by is None:
+        return SYSTEM
+    check_full(by)
+    person = await unit.person(by.person.id)
+    if person is None or person.disabled_at is not None:
+        raise Forbidden("You are not signed in.")
+    check_role(person, roles)
+    return by.actor
+
+
+def check_role(person: Person, roles: frozenset[Role]) -> None:
+    """Refuse whoever has none of some roles.
+
+    Raises:
+        Forbidden: They have none.
+    """
+    if not person.roles & roles:
+        needed = " and ".join(f"{role}s" for role in ROLES if role in roles)
+        raise Forbidden(f"This is for {needed} only.")
+
+
+async def _check_admin_remains(unit: Unit, by: SignIn | None, *, without: str) -> None:
+    """Refuse to take the last admin away on a page; the command line can always add another."""
+    if by is None:
+        return
+    if not any(
+        "admin" in one.roles and one.disabled_at is None and one.id != without for one in await unit.people()
+    ):
+        raise Conflict("No admin would be left. Make somebody else an admin first.")
+
+
+def _check_queues(queues: Iterable[str]) -> None:
+    for one in queues:
+        if not (0 < len(one) <= MAX_NAME_CHARS and one.isprintable() and one.strip() == one):
+            raise InvalidRequest(f"each must be 1 to {MAX_NAME_CHARS} printable characters.", field="queues")
 
 
 def _check_roles(roles: Iterable[Role]) -> None:

@@ -36,7 +36,8 @@ async def recorded(reader: Reader, *, since: datetime | None = None) -> AsyncGen
             async for _, case in cases:
                 if first is not None and case.opened_at >= first.at:
                     break
-                if case.opened_at >= start:
+                asked_by = agents.get(case.agent_id)
+                if case.opened_at >= start and (asked_by is None or asked_by.stands_for is None):
                     yield await _of_case(reader, case, agents.get(case.agent_id))
         if first is None:
             return

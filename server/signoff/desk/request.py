@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from signoff.desk.limits import check_open_cases, check_rate
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
 from signoff.desk.record import record_request, take_up_check
-from signoff.desk.responses import check_response_schema
+from signoff.desk.responses import check_against, check_schema
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
 from signoff.domain.canonical import canonical, digest
@@ -40,6 +41,7 @@ async def request_approval(
     material: Material,
     *,
     response_schema: dict[str, Any] | None = None,
+    tool_schema: dict[str, Any] | None = None,
     urgency: Urgency | None = None,
     idempotency_key: str | None = None,
     session: str | None = None,
@@ -51,6 +53,8 @@ async def request_approval(
 
     Args:
         response_schema: JSON Schema (2020-12) that the person's response must satisfy.
+        tool_schema: JSON Schema (2020-12) of the tool's arguments: people change them in a form made of it, and what
+            they change must satisfy it.
         urgency: May raise what the policy says, never lower it.
         idempotency_key: The same key with the same input returns the same case.
         session: The agent session; None where the transport has none.
@@ -67,14 +71,20 @@ async def request_approval(
     check_not_paused(agent)
     asking = Ask.of(agent, action, material, session=session)
     if response_schema is not None:
-        check_response_schema(response_schema)
+        check_schema(response_schema, field="response_schema")
+    if tool_schema is not None:
+        check_schema(tool_schema, field="tool_schema")
+        check_against(tool_schema, action.arguments, field="action.arguments")
     check_key(idempotency_key)
+    given = {"response_schema": response_schema, "tool_schema": tool_schema}
+    schemas = {name: one for name, one in given.items() if one is not None}
     input_digest = digest(
         {
             "action": action.model_dump(mode="json", exclude_none=True),
             "bundle": material.as_json(),
-            "response_schema": response_schema,
+            "response_schema": None,
             "urgency": urgency,
+            **schemas,
         }
     )
     policy = desk.policy.current()
@@ -91,10 +101,10 @@ async def request_approval(
         joined = await take_up_check(unit, asking, facts)
         if policy.needs_history(action.tool):
             facts = replace(facts, history=await windows(unit, policy, facts, asking.digest))
-        verdict = _asked(evaluate(policy, facts))
+        verdict = asked_for(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
-            _request(action, material, verdict, response_schema),
+            request_of(action, material, verdict, schemas),
             verdict,
             case_id=unit.new_id("esc"),
             agent=agent,
@@ -149,7 +159,7 @@ async def first_case(
     return await reader.case(first[2])
 
 
-def _asked(verdict: Verdict) -> Verdict:
+def asked_for(verdict: Verdict) -> Verdict:
     """Send an agent that asked to a person, unless a trigger says in so many words that it need not ask."""
     if verdict.outcome != "allow" or verdict.explicitly_allowed:
         return verdict
@@ -160,17 +170,14 @@ def _asked(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="escalate", fired=(asked,))
 
 
-def _request(
-    action: Action, material: Material, verdict: Verdict, response_schema: dict[str, Any] | None
-) -> Request:
+def request_of(action: Action, material: Material, verdict: Verdict, schemas: Mapping[str, Any]) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""
     shown: dict[str, Any] = {
         "action": {"arguments": action.arguments, "summary": action.summary or ""},
         "bundle": material.as_json(),
         "verdict": {"fired": [one.as_json() for one in verdict.fired]},
     }
-    if response_schema is not None:
-        shown["response_schema"] = response_schema
+    shown.update(schemas)
     masked, paths = mask_secrets(shown)
     proposed: dict[str, Any] = {"tool": action.tool, "arguments": masked["action"]["arguments"]}
     if action.server is not None:
@@ -183,8 +190,7 @@ def _request(
         "verdict": {"outcome": verdict.outcome, "fired": masked["verdict"]["fired"]},
         "masked": list(paths),
     }
-    if response_schema is not None:
-        document["response_schema"] = masked["response_schema"]
+    document.update({name: masked[name] for name in schemas})
     return Request(
         tool=action.tool,
         server=action.server,

@@ -1,4 +1,4 @@
-"""Typed responses: the request's JSON Schema (2020-12), and a person's response against it.
+"""JSON Schemas (2020-12) that an agent sends: of the response it wants, and of its tool's arguments.
 
 The schema comes from an agent, so it is kept from doing harm: references go to `$defs` only and never in circles,
 its size with every reference written out is bounded, no part of it names another dialect (whose validator would
@@ -36,14 +36,16 @@ _REFUSED = {
 }
 
 
-def check_response_schema(schema: Any) -> None:
-    """Refuse a schema that cannot be used to check a response.
+def check_schema(schema: Any, *, field: str) -> None:
+    """Refuse a schema that cannot be used to check a response, or changed arguments.
+
+    Args:
+        field: What to call it in an error.
 
     Raises:
         InvalidRequest: Not a JSON Schema, a reference out of it or in circles, or a pattern that cannot run safely.
         LimitExceeded: Over 64 KB, 20 patterns, or 5,000 parts with its references written out.
     """
-    field = "response_schema"
     if not isinstance(schema, dict):
         raise InvalidRequest("must be a JSON Schema object.", field=field)
     check_value(schema, field=field)
@@ -156,6 +158,15 @@ def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
         if response is not None:
             raise InvalidRequest("this case asks for none.", field="response")
         return
+    check_against(schema, response, field="response")
+
+
+def check_against(schema: Mapping[str, Any], value: Any, *, field: str) -> None:
+    """Check a value against a schema that `check_schema` let pass.
+
+    Raises:
+        InvalidRequest: Names the member at fault, never its value.
+    """
     from jsonschema import Draft202012Validator, ValidationError
     from jsonschema.exceptions import best_match
     from jsonschema.validators import extend
@@ -165,11 +176,11 @@ def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
             yield ValidationError(f"does not match the pattern {wanted}")
 
     checker = extend(Draft202012Validator, {"pattern": pattern})(dict(schema))  # type: ignore[no-untyped-call]
-    error = best_match(checker.iter_errors(response))
+    error = best_match(checker.iter_errors(value))
     if error is None:
         return
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    raise InvalidRequest(f"{_told(error)}.", field=f"response{path}")
+    raise InvalidRequest(f"{_told(error)}.", field=f"{field}{path}")
 
 
 def _told(error: Any) -> str:

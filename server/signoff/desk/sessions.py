@@ -14,7 +14,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import key_hash
 from signoff.domain.errors import Forbidden, NotFound
-from signoff.domain.people import Assurance, Person, SignIn, SignInSession, SignInWay, at_least
+from signoff.domain.people import Assurance, Person, SignIn, SignInSession, SignInWay, check_full
 from signoff.store.unit import Unit
 
 SECRET_BYTES = 32
@@ -164,16 +164,6 @@ async def end_other_sessions(desk: Desk, sign_in: SignIn) -> int:
         return sum([await unit.end_sign_in(one, by=sign_in.actor) for one in others])
 
     return await desk.store.write(move)
-
-
-def check_full(sign_in: SignIn) -> None:
-    """Refuse a magic link of one case: it opens that case and nothing else.
-
-    Raises:
-        Forbidden: It is one.
-    """
-    if sign_in.only_case is not None or not at_least(sign_in.assurance, "session"):
-        raise Forbidden("Sign in fully for this; a magic link opens its case only.")
 
 
 async def check_not_disabled(unit: Unit, person: Person) -> None:

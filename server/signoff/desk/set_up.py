@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.people import check_name, set_addresses
-from signoff.desk.sessions import check_full, check_not_disabled
+from signoff.desk.sessions import check_not_disabled
 from signoff.desk.sign_in import IssuedLink, issue_link
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, NotFound
 from signoff.domain.event import Draft
-from signoff.domain.people import Person, SignIn
+from signoff.domain.people import Person, SignIn, check_full
 from signoff.store.unit import Unit
 
 LINK_VALID_FOR = timedelta(hours=1)

@@ -17,6 +17,9 @@ from signoff.domain.people import Agent
 
 MAX_WAIT_S = 45  # Claude Desktop cuts a call at about 60 s
 TICK_S = 5.0
+QUESTION_PAUSE_S = 1.0
+"""How long a call waits for a decision where a question was open before it: a client that only repeats the call until
+the status changes must not do so in a tight loop."""
 
 
 async def wait_for_decision(
@@ -30,7 +33,8 @@ async def wait_for_decision(
 ) -> Answer:
     """Return the decision on a case, waiting up to `wait_s` for it.
 
-    Safe to repeat, from any process; a call that times out has changed nothing.
+    Safe to repeat, from any process; a call that times out has changed nothing. A person's question ends the wait, too:
+    at once where it comes during the call.
 
     Args:
         escalation_id: `esc_` and 26 characters.
@@ -48,6 +52,7 @@ async def wait_for_decision(
     if action is not None:
         action.checked()
     began = anyio.current_time()
+    known: int | None = None
     async with desk.store.watch(escalation_id) as watch:
         while True:
             case = await own_case(desk, agent, escalation_id)
@@ -56,6 +61,9 @@ async def wait_for_decision(
             if case.is_open and now >= case.deadline_at:
                 case = await expire(desk, escalation_id)
             waited = anyio.current_time() - began
+            known = case.questions if known is None else known
+            if case.is_open and case.questioned_by is not None:
+                wait_s = min(wait_s, QUESTION_PAUSE_S if case.questions == known else 0)
             if case.released(now) or waited >= wait_s:
                 return await tell(desk, case, action=action)
             ends_at = case.deadline_at if case.is_open else case.release_at or now

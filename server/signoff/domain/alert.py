@@ -14,6 +14,7 @@ AlertKind = Literal[
     "escalated",
     "repeated",
     "handed_over",
+    "answered",
     "decided",
     "expired",
     "digest",
@@ -22,7 +23,9 @@ AlertKind = Literal[
     "heartbeat",
 ]
 ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
-ASKING: frozenset[AlertKind] = frozenset({"opened", "fresh_link", "escalated", "repeated", "handed_over"})
+ASKING: frozenset[AlertKind] = frozenset(
+    {"opened", "fresh_link", "escalated", "repeated", "handed_over", "answered"}
+)
 """Kinds that ask for a decision and bring a magic link; useless once the case has ended."""
 CLOSING: frozenset[AlertKind] = frozenset({"decided", "expired"})
 """Kinds that tell those who were asked how it ended; sent once the agent may know it too."""

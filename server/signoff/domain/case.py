@@ -82,6 +82,13 @@ class Escalation:
     on_deadline: Literal["expire", "next_tier"] = "expire"
     """What the policy said at the opening."""
 
+    questions: int = 0
+    """How many questions were put to the agent (`question.py`)."""
+    questioned_by: str | None = None
+    """Who put the one that is open; None where none is. A decision leaves it: what the agent sees must not change before
+    it may know of the decision."""
+    questioned_at: datetime | None = None
+
     @property
     def is_open(self) -> bool:
         """Say whether people can still decide."""

@@ -15,7 +15,7 @@ from signoff.domain.errors import Conflict, InvalidRequest
 
 Kind = Literal["bundle", "check", "decision", "report", "alert", "hold"]
 KINDS: Mapping[Kind, str] = {
-    "bundle": "what the agent sent, the tool's name included, and its idempotency keys",
+    "bundle": "what the agent sent, the tool's name included, questions to it with its answers, and its idempotency keys",
     "check": "what agents asked of the policy without requesting approval",
     "decision": "notes, responses and changed arguments",
     "report": "outcome notes and results, and reasons for cancelling",

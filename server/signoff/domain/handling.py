@@ -28,9 +28,10 @@ HANDLING = frozenset(
         "escalation.acknowledged",
         "escalation.handed_over",
         "escalation.reassigned",
+        "escalation.asked",
     }
 )
-"""The events of these moves; each raises `handled` and leaves `version`."""
+"""The events of these moves, and of a question (`question.py`); each raises `handled` and leaves `version`."""
 
 
 def next_tier_at(case: Escalation, tiers: Sequence[Tier]) -> datetime | None:

@@ -106,6 +106,8 @@ class Agent:
     """How many of its cases may wait at once; None: as the settings say, 0: any number."""
     requests_per_minute: int | None = None
     """How many cases it may open in a minute; None: as the settings say, 0: any number."""
+    stands_for: str | None = None
+    """The id of the agent under whose name it asks for canaries; it has no key, and nobody ever calls as it."""
 
     @property
     def actor(self) -> Actor:
@@ -153,6 +155,16 @@ def check_may_decide(sign_in: SignIn, *, queue: str, role: Role, assurance: Assu
         raise Forbidden("This case needs a supervisor's decision. Hand it over, or ask one.")
     if not at_least(sign_in.assurance, assurance):
         raise StepUpNeeded(assurance, sign_in.assurance)
+
+
+def check_full(sign_in: SignIn) -> None:
+    """Refuse a magic link of one case: it opens that case and nothing else.
+
+    Raises:
+        Forbidden: It is one.
+    """
+    if sign_in.only_case is not None or not at_least(sign_in.assurance, "session"):
+        raise Forbidden("Sign in fully for this; a magic link opens its case only.")
 
 
 def check_supervises(sign_in: SignIn) -> None:

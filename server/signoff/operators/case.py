@@ -1,4 +1,4 @@
-"""The case page: what happens on approval, why it was stopped, how long there is; then deciding it.
+"""The case page and the forms on it; what the page says is made in `case_page.py`.
 
 Everything works without JavaScript. What the person sent is shown again when it could not be taken.
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from signoff.audit.passkey import base64url
 from signoff.desk import decide as desk_decide
 from signoff.desk import signing
+from signoff.desk.answering import check_changed
 from signoff.desk.look import CaseView, look
 from signoff.desk.passkeys import has_passkey
 from signoff.domain.canonical import parse_json
@@ -33,12 +31,14 @@ from signoff.domain.errors import (
 )
 from signoff.domain.escalation import already_decided
 from signoff.domain.people import SignIn
-from signoff.operators.arguments_form import FINAL, RAW, argument_fields, read_arguments
+from signoff.operators.arguments_form import FINAL, read_arguments
+from signoff.operators.case_page import page_of, tool_schema
 from signoff.operators.diff import changes
+from signoff.operators.form_edit import edited
 from signoff.operators.forms import values_of
 from signoff.operators.passkey_doors import read_proof
-from signoff.operators.present import MAX_ROWS, json_text, rows
-from signoff.operators.problems import Problem, problem_of
+from signoff.operators.present import json_text
+from signoff.operators.problems import problem_of
 from signoff.operators.response_form import Sent, read_response, response_field, was_filled
 from signoff.operators.sign_in import Door, who
 
@@ -81,6 +81,32 @@ async def preview(door: Door, request: Request) -> Response:
         "arguments": answer.arguments, "answer": answer, "carried": carried, "signs": signs,
     }  # fmt: skip
     return door.render.page("preview.html", values)
+
+
+async def form(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/form: the case with an item more or less in a form; without a script, and nothing is decided."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    return await page_of(door, sign_in, view, sent=edited(sent), form=True)
+
+
+async def live(door: Door, request: Request) -> Response:
+    """Answer POST /cases/{id}/changes: what a modification changes as it stands in the form, or why it cannot be read."""
+    sign_in = await who(door, request)
+    sent = await values_of(request)
+    view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    try:
+        _check_current(view, sent)
+        arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
+        changed = changes(view.proposed_arguments, arguments)
+        if changed:
+            check_changed(view, arguments)
+    except SignoffError as error:
+        problem = problem_of(error)
+        said = {"field": problem.field, "message": problem.message}
+        return JSONResponse({"changes": [], "problem": said})
+    return JSONResponse({"changes": [one.as_json() for one in changed], "problem": None})
 
 
 async def decide(door: Door, request: Request) -> Response:
@@ -213,8 +239,7 @@ def _answer(view: CaseView, sent: Sent) -> Answer:
     response = _response(view, sent, choice)
     if choice != "modify":
         return Answer(cast(Choice, choice), response=response, note=note)
-    form = {name: values[0] for name, values in sent.items()}
-    arguments = read_arguments(view.proposed_arguments, form)
+    arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
     if not changes(view.proposed_arguments, arguments):
         if response is None:
             raise InvalidRequest(
@@ -234,110 +259,3 @@ def _response(view: CaseView, sent: Sent, choice: str) -> Any:
     if choice == "reject" and not was_filled(field):
         return None
     return read_response(field)
-
-
-async def page_of(
-    door: Door,
-    sign_in: SignIn,
-    view: CaseView,
-    *,
-    sent: Sent,
-    problem: Problem | None = None,
-    problem_title: str = "",
-) -> Response:
-    """Return the case page.
-
-    Args:
-        sent: What the person sent, shown again.
-        problem: Why it could not be taken.
-        problem_title: What stands over it, where it was about something else than a decision.
-    """
-    holds_passkey = view.step_up is not None and await has_passkey(door.desk, sign_in.person)
-    # A bundle of 2 MB takes a second to show; in a thread it holds up nobody else.
-    made = partial(
-        _made,
-        door,
-        sign_in,
-        view,
-        sent=sent,
-        problem=problem,
-        problem_title=problem_title,
-        holds_passkey=holds_passkey,
-    )
-    return await anyio.to_thread.run_sync(made)
-
-
-def _made(
-    door: Door,
-    sign_in: SignIn,
-    view: CaseView,
-    *,
-    sent: Sent,
-    problem: Problem | None,
-    problem_title: str,
-    holds_passkey: bool,
-) -> Response:
-    document = view.document
-    schema = document.get("response_schema")
-    given = {name: texts[0] for name, texts in sent.items()}
-    values = {
-        "person": sign_in.person,
-        "now": view.now,
-        "view": view,
-        "case": view.case,
-        "erased": "verdict" not in document,
-        "fired": _fired(document),
-        "bundle": _bundle(document),
-        "claim": _claim(document),
-        "masked": frozenset(document.get("masked", ())),
-        "rows": rows(
-            view.proposed_arguments, masked=frozenset(document.get("masked", ())), prefix="action.arguments"
-        ),
-        "max_rows": MAX_ROWS,
-        "changed_before": _changed_before(view),
-        "response": response_field(schema, sent) if isinstance(schema, dict) else None,
-        "no_modify": _no_modify(view),
-        "arguments": argument_fields(view.proposed_arguments, given),
-        "raw": given.get(RAW, given.get(FINAL, json_text(view.proposed_arguments))),
-        "raw_original": json_text(view.proposed_arguments),
-        "given": given,
-        "problem": problem,
-        "problem_title": problem_title,
-        "holds_passkey": holds_passkey,
-        "signs": holds_passkey and view.step_up == "passkey",
-        "signed_in_fully": sign_in.only_case is None,
-        "by_alert": door.desk.settings.sign_in_by_alert,
-    }
-    return door.render.page("case.html", values, status=200 if problem is None else problem.status)
-
-
-def _fired(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    verdict = document.get("verdict")
-    fired = verdict.get("fired", []) if isinstance(verdict, dict) else []
-    return [{**one, "rows": rows(one.get("values", {})) or []} for one in fired if isinstance(one, dict)]
-
-
-def _bundle(document: Mapping[str, Any]) -> Any:
-    """Return the bundle; a text where the policy hides all of it."""
-    return document.get("bundle", {})
-
-
-def _claim(document: Mapping[str, Any]) -> str:
-    action = document.get("action")
-    return str(action.get("summary", "")) if isinstance(action, dict) else ""
-
-
-def _changed_before(view: CaseView) -> list[Any]:
-    """Return what earlier approvers changed, or what was changed in the end."""
-    action = view.document.get("action")
-    first = action.get("arguments") if isinstance(action, dict) else None
-    return changes(first, view.proposed_arguments) if isinstance(first, dict) else []
-
-
-def _no_modify(view: CaseView) -> Literal["", "masked", "hidden"]:
-    """Say why the arguments of a case cannot be changed here, empty where they can."""
-    if any(path.startswith("action.arguments") for path in view.case.masked):
-        return "masked"
-    if any(path.startswith("action.arguments") or path == "action" for path in view.hidden):
-        return "hidden"
-    return ""

@@ -19,6 +19,15 @@ class Changed:
     old: Any = None
     new: Any = None
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the change as the page's script shows it: texts as pieces, each with its mark."""
+        made: dict[str, Any] = {"path": _pieces(shown(self.path))}
+        if self.kind != "added":
+            made["old"] = _pieces(self.old_shown)
+        if self.kind != "removed":
+            made["new"] = _pieces(self.new_shown)
+        return made
+
     @property
     def old_shown(self) -> Shown:
         """Return the old value, ready to be shown."""
@@ -63,6 +72,14 @@ def _member(path: str, key: str) -> str:
     if not key or any(letter in key for letter in '.[]" '):
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
+
+
+def _pieces(text: Shown) -> list[list[str]]:
+    """Return a text's pieces; of a long one its two ends, with the length between them."""
+    if not text.folded:
+        return [[one.text, one.mark] for one in text.whole]
+    ends = [[[one.text, one.mark] for one in some] for some in (text.head, text.tail)]
+    return [*ends[0], [f" ⋯ {text.chars:,} characters ⋯ ", "gap"], *ends[1]]
 
 
 def _text(value: Any) -> str:

@@ -19,6 +19,8 @@ from signoff.operators.areas import note_path
 from signoff.operators.forms import MAX_FORM_BYTES, MAX_SMALL_FORM_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LARGE_FORMS = ("/cases/", "/admin/policy/try", "/canaries")
+"""Where a form may hold arguments, a policy or a bundle."""
 PROBES = frozenset({"/healthz", "/readyz"})
 """Load balancers and container health checks ask for these by address; they tell nothing that a Host guards."""
 
@@ -130,7 +132,7 @@ class Guard:
                 self._add_headers(MutableHeaders(scope=message), path=scope["path"])
             await send(message)
 
-        most_bytes = MAX_FORM_BYTES if scope["path"].startswith("/cases/") else MAX_SMALL_FORM_BYTES
+        most_bytes = MAX_FORM_BYTES if scope["path"].startswith(LARGE_FORMS) else MAX_SMALL_FORM_BYTES
         taken = 0
 
         async def receive_limited() -> Message:

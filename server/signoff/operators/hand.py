@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from signoff.desk import handle
 from signoff.desk.look import CaseView, look
 from signoff.domain.errors import AlreadyDecided, Conflict, Forbidden, InvalidRequest
-from signoff.operators.case import page_of
+from signoff.operators.case_page import page_of
 from signoff.operators.forms import fields_of
 from signoff.operators.problems import problem_of
 from signoff.operators.sign_in import Door, who

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 
@@ -19,6 +19,7 @@ from signoff.domain.errors import NotFound
 from signoff.domain.shown_address import masked
 from signoff.operators import present
 from signoff.operators.areas import Navigation, here
+from signoff.operators.trace import duration
 
 MEDIA_TYPES = {
     ".css": "text/css",
@@ -98,12 +99,14 @@ def load(read_only: Callable[[], str | None]) -> Render:
         pieces=pieces,
         from_right=present.from_right,
         span=present.span,
+        seconds=lambda seconds: present.span(timedelta(seconds=seconds)),
         instant=present.instant,
         machine=present.machine_instant,
         rows=present.rows,
         json_text=present.json_text,
         kind=present.kind_of,
         at=_at,
+        duration=duration,
         masked_address=masked,
     )
     environment.globals["asset"] = lambda name: f"/static/{digest}/{name}"

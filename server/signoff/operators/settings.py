@@ -10,12 +10,12 @@ from signoff.domain.errors import Forbidden, NotFound
 from signoff.domain.people import SignIn
 from signoff.operators.alerting import Alerting
 from signoff.operators.forms import fields_of
-from signoff.operators.sign_in import Door, who
+from signoff.operators.sign_in import Door, who_fully
 
 
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /settings."""
-    sign_in = await _fully(door, request)
+    sign_in = await who_fully(door, request)
     mine = [one for one in await health_of_addresses(door.desk) if one.person.id == sign_in.person.id]
     tested = request.query_params.get("tested")
     values = {
@@ -31,7 +31,7 @@ async def show(door: Door, request: Request) -> Response:
 
 async def add_browser(door: Door, request: Request) -> Response:
     """Answer POST /settings/browsers: send alerts to this browser, too."""
-    sign_in = await _fully(door, request)
+    sign_in = await who_fully(door, request)
     form = await fields_of(request)
     address = needed(door).browser_address(
         form.get("endpoint", ""), form.get("p256dh", ""), form.get("auth", "")
@@ -42,14 +42,14 @@ async def add_browser(door: Door, request: Request) -> Response:
 
 async def remove_browser(door: Door, request: Request) -> Response:
     """Answer POST /settings/browsers/remove: send no more alerts to a browser."""
-    sign_in = await _fully(door, request)
+    sign_in = await who_fully(door, request)
     await unsubscribe(door.desk, sign_in, (await fields_of(request)).get("address", ""))
     return RedirectResponse("/settings", status_code=303)
 
 
 async def test(door: Door, request: Request) -> Response:
     """Answer POST /settings/test: send a test alert to an address of one's own."""
-    sign_in = await _fully(door, request)
+    sign_in = await who_fully(door, request)
     tested = await address_health(door.desk, (await fields_of(request)).get("address", ""))
     if tested.person.id != sign_in.person.id:
         raise NotFound("There is no such address any more.")
@@ -71,10 +71,3 @@ def needed(door: Door) -> Alerting:
     if door.alerting is None:
         raise Forbidden("This process sends no alerts. Run `signoff serve`.")
     return door.alerting
-
-
-async def _fully(door: Door, request: Request) -> SignIn:
-    sign_in = await who(door, request)
-    if sign_in.only_case is not None:
-        raise Forbidden("This link opens one case. Sign in to change your settings.")
-    return sign_in

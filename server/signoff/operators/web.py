@@ -24,18 +24,24 @@ from signoff.operators import (
     links,
     my_sign_in,
     passkey_doors,
+    questions,
     set_up,
     settings,
     sign_in,
     their_sign_in,
 )
+from signoff.operators.admin import admin_routes
 from signoff.operators.alerting import Alerting
+from signoff.operators.audit_page import audit_routes
+from signoff.operators.canaries import canary_routes
+from signoff.operators.case_parts import part_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
 from signoff.operators.installed import installed_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.operators.stats import stats_routes
 from signoff.operators.style import style_routes
 from signoff.store.unit import Unit
 
@@ -57,6 +63,8 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/cases/{escalation_id}", partial(case.show, door)),
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/form", partial(case.form, door), methods=["POST"]),
+            Route("/cases/{escalation_id}/changes", partial(case.live, door), methods=["POST"]),
             Route("/cases/{escalation_id}/decide", partial(case.decide, door), methods=["POST"]),
             Route("/cases/{escalation_id}/challenge", partial(case.challenge, door), methods=["POST"]),
             Route("/cases/{escalation_id}/undo", partial(case.undo, door), methods=["POST"]),
@@ -95,9 +103,15 @@ def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
             Route("/healthz", _healthz),
             Route("/readyz", partial(_readyz, door)),
             Route("/.well-known/jwks.json", partial(_jwks, door)),
+            *questions.question_routes(door),
             *follow_routes(door),
+            *part_routes(door),
             *installed_routes(door),
             *style_routes(door),
+            *audit_routes(door),
+            *canary_routes(door),
+            *stats_routes(door),
+            *admin_routes(door),
         ],
         exception_handlers={
             SignoffError: partial(_on_error, door),

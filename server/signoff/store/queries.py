@@ -23,6 +23,7 @@ FILES = (
     "erasure.sql",
     "duty.sql",
     "transparency.sql",
+    "insight.sql",
 )
 
 

@@ -17,9 +17,11 @@ from signoff.domain.decision import Decision
 from signoff.domain.duty import Roster, Rotation
 from signoff.domain.escalation import Escalation
 from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
+from signoff.domain.question import Question
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.insight import Insight
 from signoff.store.outbox import OutboxView
 from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.sign_ins import SignIns
@@ -42,6 +44,8 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
+        self.insight: Insight = Insight(connection, queries)
+        """What statistics count."""
 
     # The log
 
@@ -191,6 +195,11 @@ class Reader(ErasureReads):
         found = self._q.decisions_of_case(self._connection, escalation_id=escalation_id)
         return [rows.decision(row) async for row in found]
 
+    async def questions(self, escalation_id: str) -> list[Question]:
+        """Return the questions that were put to a case's agent, in order, each with its answer."""
+        found = self._q.questions_of_case(self._connection, escalation_id=escalation_id)
+        return rows.questions([row async for row in found])
+
     async def receipt_of_event(self, seq: int) -> str | None:
         """Return the receipt that goes with an event."""
         row = await self._q.receipt_of_event(self._connection, seq=seq)
@@ -212,6 +221,11 @@ class Reader(ErasureReads):
     async def ended_cases(self, most: int) -> list[Escalation]:
         """Return cases that ended, newest first."""
         return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
+
+    async def ended_cases_of_tool(self, tool: str, most: int) -> list[tuple[Escalation, int | None]]:
+        """Return cases of a tool that ended, newest first, with the bytes of what was asked; None once erased."""
+        found = self._q.ended_cases_of_tool(self._connection, tool=tool, most=most)
+        return [(rows.case(row), row["size"]) async for row in found]
 
     async def cases_of_agent(self, agent_id: str, most: int) -> list[Escalation]:
         """Return an agent's own cases, newest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from signoff.domain.duty import Absence, Override, Rotation
 from signoff.domain.escalation import Approval, Escalation
 from signoff.domain.hours import Hours
 from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInRequest, SignInSession
+from signoff.domain.question import Question
 from signoff.domain.verdict import URGENCIES, Requirement, Urgency
 from signoff.store.sealing import Sealing
 
@@ -90,6 +92,9 @@ def case(row: Row) -> Escalation:
         assigned_to=row["assigned_to"],
         overridden_by=row["overridden_by"],
         on_deadline=row["on_deadline"],
+        questions=row["questions"],
+        questioned_by=row["questioned_by"],
+        questioned_at=optional_time(row["questioned_at"]),
     )
 
 
@@ -141,6 +146,9 @@ def moving_columns(made: Escalation) -> dict[str, Any]:
         "acknowledged_at": optional_text(made.acknowledged_at),
         "assigned_to": made.assigned_to,
         "overridden_by": made.overridden_by,
+        "questions": made.questions,
+        "questioned_by": made.questioned_by,
+        "questioned_at": optional_text(made.questioned_at),
     }
 
 
@@ -180,6 +188,27 @@ def decision(row: Row) -> Decision:
         receipt=row["receipt"],
         undone_at=optional_time(row["undone_at"]),
     )
+
+
+def questions(found: Iterable[Row]) -> list[Question]:
+    """Read the questions of a case from their events, with the words that are left."""
+    made: list[Question] = []
+    for row in found:
+        event = orjson.loads(row["event"])
+        content = {} if row["content"] is None else orjson.loads(row["content"])
+        at = from_text(event["at"])
+        if row["type"] == "escalation.asked":
+            text = content.get("question")
+            made.append(Question(event["data"]["number"], event["actor"]["id"], at, text))
+        elif made:
+            made[-1] = replace(
+                made[-1],
+                answered_at=at,
+                answer=content.get("answer"),
+                additions=content.get("additions"),
+                masked=tuple(content.get("masked", ())),
+            )
+    return made
 
 
 def case_row(row: Row, *, decisions: Iterable[Row], receipts: Iterable[Row]) -> CaseRow:
@@ -224,6 +253,9 @@ def case_row(row: Row, *, decisions: Iterable[Row], receipts: Iterable[Row]) -> 
         assigned_to=row["assigned_to"],
         overridden_by=row["overridden_by"],
         on_deadline=row["on_deadline"],
+        questions=row["questions"],
+        questioned_by=row["questioned_by"],
+        questioned_at=row["questioned_at"],
     )
 
 
@@ -283,12 +315,13 @@ def agent(row: Row) -> Agent:
     """Read an agent."""
     return Agent(
         row["id"],
-        row["name"],
+        row["shown_name"] or row["name"],
         row["owner"],
         from_text(row["created_at"]),
         optional_time(row["paused_at"]),
         row["max_open"],
         row["requests_per_minute"],
+        row["stands_for"],
     )
 
 

@@ -22,6 +22,7 @@ from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInS
 from signoff.store import rows
 from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
+from signoff.store.insight import CanaryMoves
 from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
 from signoff.store.sealing import NO_KEY, Sealing
@@ -46,6 +47,7 @@ class Unit(ErasureWrites, Reader):
     """
 
     sign_ins: SignInMoves
+    insight: CanaryMoves
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Unit(ErasureWrites, Reader):
         self.history = History(connection, queries, now)
         self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
         self.sign_ins = SignInMoves(connection, queries, now=now, new_id=self.new_id)
+        self.insight = CanaryMoves(connection, queries)
 
     @property
     def next_seq(self) -> int:

@@ -44,7 +44,8 @@ if (!Number.isNaN(madeAt) && document.querySelector("time[data-left]")) {
   setInterval(tick, 1000);
 }
 
-for (const form of document.querySelectorAll("form")) {
+// A form that downloads a file leaves its page as it is, to be sent again.
+for (const form of document.querySelectorAll("form:not([data-stays])")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
       event.preventDefault();

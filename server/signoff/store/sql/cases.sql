@@ -2,25 +2,28 @@
 -- One case as it stands.
 SELECT * FROM escalation WHERE id = :id;
 
--- name: add_case(id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest, triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline)!
+-- name: add_case(id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest, triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline, questions, questioned_by, questioned_at)!
 -- Open a case.
 INSERT INTO escalation (id, agent_id, version, status, tool, server, summary, action_digest, masked, policy_digest,
   triggers, queue, urgency, urgency_rank, tier, require, opened_at, deadline_at, approval_valid_s, approvals,
   decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, opened_seq,
-  handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline)
+  handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline,
+  questions, questioned_by, questioned_at)
 VALUES (:id, :agent_id, :version, :status, :tool, :server, :summary, :action_digest, :masked, :policy_digest,
   :triggers, :queue, :urgency, :urgency_rank, :tier, :require, :opened_at, :deadline_at, :approval_valid_s, :approvals,
   :decided_at, :decided_by, :assurance, :final_digest, :release_at, :valid_until, :claimed_at, :outcome, :opened_seq,
-  :handled, :counts_from, :alerted_at, :acknowledged_by, :acknowledged_at, :assigned_to, :overridden_by, :on_deadline);
+  :handled, :counts_from, :alerted_at, :acknowledged_by, :acknowledged_at, :assigned_to, :overridden_by, :on_deadline,
+  :questions, :questioned_by, :questioned_at);
 
--- name: move_case(id, before, handled_before, version, status, queue, urgency, urgency_rank, tier, deadline_at, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by)^
+-- name: move_case(id, before, handled_before, version, status, queue, urgency, urgency_rank, tier, deadline_at, approvals, decided_at, decided_by, assurance, final_digest, release_at, valid_until, claimed_at, outcome, handled, counts_from, alerted_at, acknowledged_by, acknowledged_at, assigned_to, overridden_by, questions, questioned_by, questioned_at)^
 -- Move a case if it still stands where the mover saw it; no row means another was first.
 UPDATE escalation SET version = :version, status = :status, queue = :queue, urgency = :urgency,
   urgency_rank = :urgency_rank, tier = :tier, deadline_at = :deadline_at, approvals = :approvals,
   decided_at = :decided_at, decided_by = :decided_by, assurance = :assurance, final_digest = :final_digest,
   release_at = :release_at, valid_until = :valid_until, claimed_at = :claimed_at, outcome = :outcome,
   handled = :handled, counts_from = :counts_from, alerted_at = :alerted_at, acknowledged_by = :acknowledged_by,
-  acknowledged_at = :acknowledged_at, assigned_to = :assigned_to, overridden_by = :overridden_by, planned_under = ''
+  acknowledged_at = :acknowledged_at, assigned_to = :assigned_to, overridden_by = :overridden_by, questions = :questions,
+  questioned_by = :questioned_by, questioned_at = :questioned_at, planned_under = ''
 WHERE id = :id AND version = :before AND handled = :handled_before
 RETURNING id;
 
@@ -91,6 +94,12 @@ WHERE e.id = :escalation_id;
 SELECT p.body FROM audit_event a JOIN payload p ON p.seq = a.seq AND p.field = 'report'
 WHERE a.escalation_id = :escalation_id AND a.type = 'escalation.outcome' ORDER BY a.seq DESC LIMIT 1;
 
+-- name: questions_of_case(escalation_id)
+-- Questions to the agent and its answers, in order, with their words where they are not erased.
+SELECT a.type, a.body AS event, p.body AS content FROM audit_event a
+LEFT JOIN payload p ON p.seq = a.seq AND p.field IN ('question', 'answer')
+WHERE a.escalation_id = :escalation_id AND a.type IN ('escalation.asked', 'escalation.answered') ORDER BY a.seq;
+
 -- name: pending_cases(most)
 -- Cases that wait for people: most urgent first, then least time left.
 SELECT * FROM escalation WHERE status = 'pending' ORDER BY urgency_rank DESC, deadline_at, id LIMIT :most;
@@ -158,3 +167,10 @@ SELECT COUNT(*) AS n, MIN(deadline_at) AS deadline_at FROM escalation WHERE stat
 -- name: nth_newest_of_agent(agent_id, before)^
 -- When an agent opened its newest case but some.
 SELECT opened_at FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT 1 OFFSET :before;
+
+-- name: ended_cases_of_tool(tool, most)
+-- Cases of a tool that have ended, newest first, each with the size of what was asked; null once erased.
+SELECT e.*, (SELECT length(p.body) FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle') AS size
+FROM escalation e
+WHERE e.tool = :tool AND e.status <> 'pending'
+ORDER BY e.decided_at DESC, e.id LIMIT :most;

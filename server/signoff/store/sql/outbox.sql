@@ -95,14 +95,14 @@ WHERE t.alert_id = :alert_id AND t.began_at >= a.first_due_at;
 SELECT a.person_id, a.address, MAX(a.state = 'sent' OR a.attempts > 0) AS tried
 FROM alert a JOIN person p ON p.id = a.person_id
 WHERE a.escalation_id = :escalation_id AND (a.state = 'sent' OR :anybody)
-  AND a.kind IN ('opened', 'fresh_link', 'escalated', 'repeated', 'handed_over')
+  AND a.kind IN ('opened', 'fresh_link', 'escalated', 'repeated', 'handed_over', 'answered')
   AND p.disabled_at IS NULL AND (p.follow_up = 1 OR :anybody)
 GROUP BY a.person_id, a.address ORDER BY MIN(a.id);
 
 -- name: reached(escalation_id, person_id)^
 -- Whether a channel has taken some alert of a case to a person.
 SELECT 1 AS yes FROM alert WHERE escalation_id = :escalation_id AND person_id = :person_id AND state = 'sent'
-  AND kind IN ('opened', 'fresh_link', 'escalated', 'repeated', 'handed_over') LIMIT 1;
+  AND kind IN ('opened', 'fresh_link', 'escalated', 'repeated', 'handed_over', 'answered') LIMIT 1;
 
 -- name: crowded(now, since, most)
 -- Addresses to which more alerts of low or normal urgency wait, or went lately, than may go one by one.

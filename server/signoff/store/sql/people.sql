@@ -8,8 +8,8 @@ ON CONFLICT (name) DO NOTHING RETURNING id;
 SELECT * FROM agent WHERE key_hash = :key_hash;
 
 -- name: agent_by_name(name)^
--- An agent by its name.
-SELECT * FROM agent WHERE name = :name;
+-- An agent by its name; one that only stands for another has none of its own.
+SELECT * FROM agent WHERE name = :name AND stands_for IS NULL;
 
 -- name: agent(id)^
 -- An agent by its id.
