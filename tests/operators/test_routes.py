@@ -48,6 +48,8 @@ OPENED_BY_A_CASE_LINK = {
     "GET /",
     "GET /cases/{escalation_id}",
     "GET /cases/{escalation_id}/attachments/{number}",
+    "GET /cases/{escalation_id}/modify",
+    "GET /cases/{escalation_id}/parts/{part}",
     "GET /cases/{escalation_id}/questions",
     "POST /cases/{escalation_id}/acknowledge",
     "POST /cases/{escalation_id}/ask",
@@ -114,6 +116,7 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
 }
 """To whoever came by the link of one case they answer as to a stranger, or that it is not theirs."""
 NAMES = {
+    "part": "steps",
     "escalation_id": "esc_0",
     "number": "0",
     "link_id": "lnk_0",
