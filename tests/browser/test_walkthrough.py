@@ -128,7 +128,7 @@ async def test_walk_from_an_alert_to_a_decision(desk: Desk, cast: Cast, visit: V
         await ask(desk, cast.bea, SQL)
         await desktop.goto(site.url + "/")
         await desktop.get_by_role("link", name=re.compile("run_sql")).first.click()
-        await desktop.get_by_role("heading", name=re.compile("run_sql")).wait_for()
+        await desktop.get_by_role("heading", level=1, name=re.compile("run_sql")).wait_for()
         await walk.shoot(desktop, "case-desk")
 
 
@@ -176,3 +176,24 @@ async def test_walk_through_ones_settings(desk: Desk, cast: Cast, visit: Visit, 
         await page.goto(f"{site.url}/cases/{case}")
         await page.get_by_role("heading", name="No connection").wait_for()
         await walk.shoot(page, "offline")
+
+
+async def test_walk_through_what_stands_around_the_cases(
+    desk: Desk, cast: Cast, visit: Visit, pictures: Path
+) -> None:
+    await add_person(desk, "Dana", roles=["admin"])
+    for at, choice in enumerate(("approve", "reject", "approve", "approve")):
+        done = await ask(desk, cast.ada, {**MAIL, "arguments": {"to": f"press-{at}@example.com"}})
+        view = await look(desk, cast.sofia, done)
+        answer = Answer("approve" if choice == "approve" else "reject", note="Ask legal first")
+        await decide(desk, cast.sofia, done, answer, version=1, view_digest=view.view_digest)
+    await ask(desk, cast.ada, REFUND, REFUND_MATERIAL)
+    async with visit() as site:
+        walk = Walk(site, pictures)
+        sofia, amir, dana = [await walk.enter(name, viewport=DESK) for name in ("Sofia", "Amir", "Dana")]
+        await sofia.get_by_role("link", name="Stats").click()
+        await walk.shoot(sofia, "stats")
+        await amir.get_by_role("link", name="Audit").click()
+        await walk.shoot(amir, "audit")
+        await dana.get_by_role("link", name="Admin").click()
+        await walk.shoot(dana, "admin")
