@@ -123,6 +123,7 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
 }
 """To whoever came by the link of one case they answer as to a stranger, or that it is not theirs."""
 NAMES = {
+    "part": "steps",
     "escalation_id": "esc_0",
     "number": "0",
     "part": "action",
