@@ -161,8 +161,10 @@ SELECT COUNT(*) AS n, MIN(deadline_at) AS deadline_at FROM escalation WHERE stat
 SELECT opened_at FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT 1 OFFSET :before;
 
 -- name: ended_cases_of_tool(tool, most)
--- Cases of a tool that have ended, newest first, each with the size of what was asked; null once erased.
+-- Cases of a tool that have ended, newest first, each with the size of what was asked; null once erased. Without
+-- canaries: what was made of those says nothing of the cases that agents bring.
 SELECT e.*, (SELECT length(p.body) FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle') AS size
 FROM escalation e
 WHERE e.tool = :tool AND e.status <> 'pending'
+AND NOT EXISTS (SELECT 1 FROM canary c WHERE c.escalation_id = e.id)
 ORDER BY e.decided_at DESC, e.id LIMIT :most;
