@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 from tests.browser.conftest import REFUND, REFUND_MATERIAL, Visit, ask
 from tests.browser.test_looks import SIZES, enter, overflows
 from tests.conftest import Cast
@@ -162,7 +163,8 @@ async def test_the_inbox_is_worked_by_keyboard(desk: Desk, cast: Cast, visit: Vi
         await enter(site, page, "Omar")
 
         async def focused() -> str | None:
-            return await page.evaluate("document.activeElement.dataset.case")
+            found: str | None = await page.evaluate("document.activeElement.dataset.case ?? null")
+            return found
 
         await page.keyboard.press("j")
         assert await focused() == made["sql"]
@@ -198,7 +200,8 @@ async def test_without_script_the_inbox_filters_finds_and_decides_together(
         scripted = await site.page()
         await enter(site, scripted, "Omar")
         visitor = await site.visitor(java_script_enabled=False, viewport=SIZES["phone"])
-        await visitor.add_cookies(await scripted.context.cookies())
+        (cookie,) = await scripted.context.cookies()
+        await visitor.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": site.url}])
         page = await visitor.new_page()
         await page.goto(site.url)
         await page.get_by_text("Filter", exact=True).click()
