@@ -386,8 +386,8 @@ class Reader(ErasureReads):
         """Stream index and hash of the tree nodes of a level, by index, in pages."""
         index = 0
         while True:
-            found = self._q.nodes_from(self._connection, level=level, idx=index, most=PAGE)
-            page = [(row["idx"], bytes(row["hash"])) async for row in found]
+            found = await self._page(self._q.nodes_from, level=level, idx=index, most=PAGE)
+            page = [*map(tuple, found)]
             if not page:
                 return
             yield page
