@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 HOLD_KINDS = frozenset({"hold.placed", "hold.lifted", "bundle.erased"})
 """The only events that `Holds.follow` need be given."""
 

@@ -34,12 +34,13 @@ Given = tuple[str, Mapping[str, Any], bytes]
 
 def receipt_problem(token: str, stated: Mapping[str, Any], keys: ReceiptKeys | None) -> str | None:
     """Return what is wrong with a receipt; None if it states what it must and one of the keys signed it."""
-    if not stated.items() <= unverified_fields(token).items():
+    fields = unverified_fields(token)
+    if not stated.items() <= fields.items():
         return "its receipt states another decision"
     if keys is None:
         return None
     try:
-        signed = parse_signed(token, keys)
+        signed = parse_signed(token, keys, fields=fields)
     except ReceiptInvalid as error:
         return f"its receipt does not verify: {error}"
     return None if signed.holds() else "its receipt does not verify: no key of this issuer signed it"

@@ -161,7 +161,9 @@ class Verifier:
         self._holds = Holds()
         self._recoveries = Recoveries(self._origin)
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
-        self._problem_count = self._events = self._opened = self._checkpoints = self._payloads = self._erased = 0
+        self._problem_count = self._events = self._opened = self._checkpoints = self._payloads = (
+            self._erased
+        ) = 0
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -411,38 +411,19 @@ class Reader(ErasureReads):
         """
         after = -1
         while True:
-            page = await self._page(self._q.cases_after, opened_seq=after, most=PAGE)
+            page = await self._page(self._q.stated_cases_after, opened_seq=after, most=PAGE)
             if not page:
                 return
-            yield await self._case_rows(page, after)
-            after = page[-1]["opened_seq"]
+            last = page[-1]["opened_seq"]
+            decisions = await self._page(self._q.every_decision_of_cases, after=after, last=last)
+            receipts = await self._page(self._q.every_receipt_of_cases, after=after, last=last)
+            yield rows.case_rows(page, decisions=decisions, receipts=receipts)
+            after = last
 
     async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
         """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""
         found: Sequence[Any] = await self._connection.execute_fetchall(query.sql, values)
         return found
-
-    async def _case_rows(self, page: Sequence[rows.Row], after: int) -> list[CaseRow]:
-        span = {"after": after, "last": page[-1]["opened_seq"]}
-        decisions = _by_case(await self._page(self._q.every_decision_of_cases, **span))
-        receipts = _by_case(await self._page(self._q.every_receipt_of_cases, **span))
-        return [
-            rows.case_row(row, decisions=decisions.get(row["id"], ()), receipts=receipts.get(row["id"], ()))
-            for row in _by_name(page)
-        ]
-
-
-def _by_name(page: Sequence[Any]) -> Iterator[rows.Row]:
-    """Return rows as mappings; sqlite3's own look a name up by going through all of them."""
-    names = page[0].keys() if page else ()
-    return (dict(zip(names, row, strict=True)) for row in page)
-
-
-def _by_case(page: Sequence[Any]) -> dict[str, list[rows.Row]]:
-    made: dict[str, list[rows.Row]] = {}
-    for one in _by_name(page):
-        made.setdefault(one["of_case"], []).append(one)
-    return made
 
 
 def _fitting(sizes: Sequence[int]) -> int:
