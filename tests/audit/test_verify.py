@@ -16,9 +16,10 @@ from signoff.audit import chain
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
 from signoff.audit.fold import COMMITMENTS, ERASED_TEXTS, ApprovalRow, CaseRow, DecisionRow, ReceiptRow
 from signoff.audit.keys import PublicKeys, ReceiptKey
+from signoff.audit.payloads import PayloadRow
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
 from signoff.domain.action import action_digest

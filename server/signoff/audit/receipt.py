@@ -232,9 +232,7 @@ class SignedToken:
         return True
 
 
-def parse_signed(
-    token: str, keys: ReceiptKeys, *, fields: Mapping[str, Any] | None = None
-) -> SignedToken:
+def parse_signed(token: str, keys: ReceiptKeys, *, fields: Mapping[str, Any] | None = None) -> SignedToken:
     """Take a token apart; its signature is still to be checked.
 
     Args:

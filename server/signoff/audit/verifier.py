@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import orjson
-
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
 from signoff.audit.event_form import parse_event
@@ -41,32 +39,26 @@ from signoff.audit.fold import (
     move_case,
     open_case,
     short,
-    shown,
 )
 from signoff.audit.holds import HOLD_KINDS, Holds
 from signoff.audit.keys import PublicKeys
 from signoff.audit.operators import HUMAN_KINDS, HumanSignatures, Operators
+from signoff.audit.payloads import PayloadDigest, PayloadRow, digest_payload
 from signoff.audit.receipt_checks import ReceiptChecks
 from signoff.audit.recovery import MARK, RECOVERY_KINDS, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
 from signoff.domain.canonical import sha256 as digest_of
-from signoff.domain.event import NO_EVENT, VERSION, commitment
+from signoff.domain.event import NO_EVENT, VERSION
 
 MISMATCHES_KEPT = (
     1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
 )
 
+MANY = 20_000
+"""From so many events on other processes help from the beginning."""
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-
-
-class PayloadRow(NamedTuple):
-    """A payload as it is stored beside the log; an erased one has no row."""
-
-    seq: int
-    field: str
-    salt: bytes
-    data: bytes
 
 
 class IndexRow(NamedTuple):
@@ -133,9 +125,14 @@ class Verifier:
     best soon after their events. Then `finish`.
     """
 
-    def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
+    def __init__(self, keys: PublicKeys, operators: Operators | None = None, *, expected: int = 0) -> None:
+        """Begin with an empty log.
+
+        Args:
+            expected: About how many events there will be; work on many begins to be shared out at once.
+        """
         self._trusted = TrustedKeys(keys)
-        self._receipts: ReceiptChecks[_Place] = ReceiptChecks()
+        self._receipts: ReceiptChecks[_Place] = ReceiptChecks(many=expected >= MANY)
         self._origin = keys.log[0].name
         self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
@@ -441,15 +438,16 @@ class Verifier:
         for (rank, seq, case_id), what in wrong:
             self._keep((rank, seq), Problem(seq, case_id, what))
 
-    def payload(self, row: PayloadRow) -> None:
+    def payload(self, row: PayloadRow | PayloadDigest) -> None:
         """Check a stored payload against the event that commits to it."""
-        made = commitment(row.salt, row.data)
-        place = (row.seq, row.field)
+        if isinstance(row, PayloadRow):
+            row = digest_payload(row)
+        made, place = row.made, (row.seq, row.field)
         if self._due.get(made) == place:
             del self._due[made]
             self._payloads += 1
-            if row.field == "bundle":
-                self._words(row.seq, shown(_json(row.data)))
+            if row.words is not None:
+                self._words(row.seq, row.words)
             return
         for name, due in self._due.items():
             if due == place:
@@ -674,13 +672,6 @@ def _stated(numbered: tuple[int, bytes], record: Mapping[str, Any] | None, leaf:
     if record is None:
         return None
     return IndexRow(numbered[0], record["type"], record["at"], record.get("escalation"), leaf)
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except ValueError:
-        return None
 
 
 def _differs(name: str, held: Any, said: Any) -> str:

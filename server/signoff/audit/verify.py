@@ -14,8 +14,9 @@ from signoff.audit.fold import CaseRow
 from signoff.audit.keys import PublicKeys
 from signoff.audit.merkle import last_leaf
 from signoff.audit.operators import Operators
+from signoff.audit.payloads import PayloadDigest, PayloadRow
 from signoff.audit.report import Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
 
 
 class SourceOfLog(Protocol):
@@ -36,8 +37,8 @@ class SourceOfLog(Protocol):
         """Return what each event is filed under, by number; nothing where events are not filed."""
         ...
 
-    def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
-        """Return the payloads, by event number."""
+    def payloads(self) -> AsyncIterator[Sequence[PayloadRow | PayloadDigest]]:
+        """Return the payloads, by event number; what counts of them is enough."""
         ...
 
     def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
@@ -81,12 +82,12 @@ async def verify_log(
         anchors: Checkpoints kept elsewhere, as signed notes; only they show that a whole log is an old copy.
         operators: The passkeys of people, kept elsewhere; None believes those that the log enrolled.
     """
-    verifier = Verifier(keys, operators)
+    total, covered, fed = await source.count(), 0, 0
+    verifier = Verifier(keys, operators, expected=total)
     for anchor in anchors:
         verifier.anchor(anchor)
     head = await source.end()
     tree = None if head is None else _Tree(source)
-    total, covered, fed = await source.count(), 0, 0
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
     cases, index = _Rows(source.cases()), _Rows(source.index())
     async for batch in source.events():

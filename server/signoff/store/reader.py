@@ -9,7 +9,8 @@ from typing import Any
 from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
+from signoff.audit.payloads import PayloadRow
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow
 from signoff.domain.alert import Alert
 from signoff.domain.asked import Asked
 from signoff.domain.clock import to_text
@@ -20,9 +21,9 @@ from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 
-PAGE = 500
+PAGE = 128  # small enough that what is read is still in the processor's cache when it is checked
 POLICY_PAGE = 16
-PAYLOAD_PAGE_BYTES = 4_000_000  # a payload has up to 2 MB, and most have a few KB
+PAYLOAD_PAGE_BYTES = 1_000_000  # a payload has up to 2 MB, and most have a few KB
 
 
 class Reader(ErasureReads):
@@ -350,9 +351,8 @@ class Reader(ErasureReads):
             yield page
             seq = page[-1].seq + 1
 
-    async def payloads(self) -> AsyncGenerator[Sequence[PayloadRow]]:
-        """Stream every payload by event number, in pages."""
-        seq, field = -1, ""
+    async def payloads(self, seq: int = -1, field: str = "") -> AsyncGenerator[Sequence[PayloadRow]]:
+        """Stream every payload after a number and field, in their order, in pages."""
         while True:
             sizes = await self._page(self._q.payload_sizes_from, seq=seq, field=field, most=PAGE)
             most = _fitting([size for (size,) in sizes])
