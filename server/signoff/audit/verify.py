@@ -187,7 +187,7 @@ class _Tree:
         for level, made in enumerate(verifier.grown(), start=1):
             if level > len(self._levels):
                 self._levels.append(_Rows(self._source.nodes(level)))
-            held = await self._levels[level - 1].some(len(made))
+            held = await self._levels[level - 1].some(len(made)) if made else []
             if held != made:
                 index = next(one[0] for one, other in zip_longest(made, held) if one != other)
                 wrong.append((last_leaf(level, index), level, index))

@@ -34,12 +34,15 @@ class Payloads:
     def __init__(self, reader: Reader, answers: Connection | None) -> None:
         self._reader = reader
         self._answers = answers
+        self.were_ahead = False
+        """True once the other process has sent all of them."""
 
     async def __call__(self) -> AsyncGenerator[Sequence[PayloadDigest]]:
         """Stream every payload by event number, in pages."""
         seq, field = -1, ""
         while (page := self._answer()) is not None:
             if not page:
+                self.were_ahead = True
                 return
             yield page
             seq, field = page[-1].seq, page[-1].field

@@ -21,7 +21,7 @@ from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
 
-PAGE = 128  # small enough that what is read is still in the processor's cache when it is checked
+PAGE = 250  # small enough that what is read is still in the processor's cache when it is checked
 POLICY_PAGE = 16
 PAYLOAD_PAGE_BYTES = 1_000_000  # a payload has up to 2 MB, and most have a few KB
 

@@ -23,7 +23,7 @@ from signoff.domain.verdict import URGENCIES, Requirement, Urgency
 Row = Mapping[str, Any]
 MOST_KNOWN_CHARS = 500
 
-_RANKS = {urgency: rank for rank, urgency in enumerate(URGENCIES)}
+_RANKS: Mapping[str, int] = {urgency: rank for rank, urgency in enumerate(URGENCIES)}
 
 
 def to_json(value: Any) -> str:

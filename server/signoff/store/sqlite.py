@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BUSY_MS = 10_000  # another process's batch takes milliseconds; ten seconds means something is wrong
 READERS = 4
+SELDOM = 50_000  # objects more than before until the collector looks, instead of 700
 POLL_S = 0.02  # how late a change by another process may be noticed
 
 
@@ -329,11 +330,17 @@ async def open_alone(path: Path) -> AsyncGenerator[Reader]:
             connection.execute("SELECT size FROM audit_head").fetchall()
         except (sqlite3.Error, module.Error) as error:
             raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
-        # What is loaded by now stays; without this the collector goes through all of it again and again.
+        queries, often = load_queries(), gc.get_threshold()
+        # What is loaded by now stays, and what is read leaves no circles behind: the collector finds nothing in
+        # either, and would go through all of it again and again.
         gc.freeze()
-        yield Reader(_AtOnce(connection), load_queries())
+        gc.set_threshold(SELDOM, *often[1:])
+        try:
+            yield Reader(_AtOnce(connection), queries)
+        finally:
+            gc.set_threshold(*often)
+            gc.unfreeze()
     finally:
-        gc.unfreeze()
         connection.close()
 
 
