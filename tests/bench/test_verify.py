@@ -36,6 +36,7 @@ MOST_GROWTH_MB = 40
 PROOF_MS = 20
 TABLES = {
     "audit_event": "seq",
+    "audit_node": "level, idx",
     "payload": "seq, field",
     "receipt": "seq",
     "checkpoint": "size",

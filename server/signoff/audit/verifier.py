@@ -178,15 +178,13 @@ class Verifier:
 
     def events(self, batch: Sequence[tuple[int, bytes]], filed: Sequence[IndexRow]) -> None:
         """Check the next events, and what each of them is filed under, if anything is."""
-        leaves = [sha256(b"\x00" + raw).digest() for _, raw in batch]
-        records = [parse_event(raw) for _, raw in batch]
-        stated = list(map(_stated, batch, records, leaves))
-        # Compared as a whole first; one by one only where something is wrong, so that it is told among the rest.
-        at, end = 0, 0 if stated == filed else len(filed)
-        for (seq, raw), record, leaf, said in zip(batch, records, leaves, stated, strict=True):
+        at, end = 0, len(filed)
+        for seq, raw in batch:
+            # One at a time: to read the next one into memory that the last one has left takes a third of the time.
+            leaf, record = sha256(b"\x00" + raw).digest(), parse_event(raw)
             self._event(seq, raw, record, leaf)
-            while at < end and filed[at].seq <= seq:
-                if said is not None and filed[at].seq == seq and said != filed[at]:
+            while at < end and filed[at][0] <= seq:
+                if record is not None and not _is_filed_rightly(filed[at], seq, record, leaf):
                     self._fault(seq, "is filed under another type, time, case or hash than its bytes have")
                 at += 1
 
@@ -667,11 +665,8 @@ def stated_decision(case: Folded, escalation_id: str, *, log: str) -> dict[str, 
     }
 
 
-def _stated(numbered: tuple[int, bytes], record: Mapping[str, Any] | None, leaf: bytes) -> IndexRow | None:
-    """Return what an event must be filed under, None for what is no event."""
-    if record is None:
-        return None
-    return IndexRow(numbered[0], record["type"], record["at"], record.get("escalation"), leaf)
+def _is_filed_rightly(row: IndexRow, seq: int, record: Mapping[str, Any], leaf: bytes) -> bool:
+    return row[0] != seq or row == (seq, record["type"], record["at"], record.get("escalation"), leaf)
 
 
 def _differs(name: str, held: Any, said: Any) -> str:

@@ -10,19 +10,15 @@ Whatever becomes of that process, nothing goes unread: from where its answers en
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import anyio
-
-from signoff.audit.chain import Head
 from signoff.audit.payloads import PayloadDigest, digest_payload
 from signoff.audit.processors import spare_processors
+from signoff.store.payload_process import send_payloads
 from signoff.store.reader import Reader
-from signoff.store.sqlite import open_alone
 
 ALONE = 20_000
 """With fewer events payloads are read here: the other process takes 0.3 s to start."""
@@ -74,7 +70,7 @@ async def payloads_ahead(path: Path, reader: Reader) -> AsyncGenerator[Payloads]
     # Not forked: this process may have threads that hold locks.
     context = multiprocessing.get_context("spawn")
     answers, sending = context.Pipe(duplex=False)
-    process = context.Process(target=send_payloads, args=(path, await reader.head(), sending), daemon=True)
+    process = context.Process(target=send_payloads, args=(await reader.orders(path), sending), daemon=True)
     try:
         process.start()
     except OSError:
@@ -88,19 +84,3 @@ async def payloads_ahead(path: Path, reader: Reader) -> AsyncGenerator[Payloads]
         answers.close()
         process.kill()
         process.join()
-
-
-def send_payloads(path: Path, head: Head, answers: Connection) -> None:
-    """Send what counts of every payload, in pages, and an empty page at the end; this runs in the other process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the one that started it
-    with suppress(BrokenPipeError):
-        anyio.run(_send, path, head, answers)
-
-
-async def _send(path: Path, head: Head, answers: Connection) -> None:
-    async with open_alone(path) as reader:
-        if not await reader.count() or await reader.head() != head:  # the log has grown meanwhile
-            return
-        async for rows in reader.payloads():
-            answers.send([tuple(digest_payload(row)) for row in rows])
-        answers.send([])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from signoff.audit.chain import Head
@@ -20,6 +21,7 @@ from signoff.domain.people import Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.payload_process import Orders
 
 PAGE = 250  # small enough that what is read is still in the processor's cache when it is checked
 POLICY_PAGE = 16
@@ -419,6 +421,16 @@ class Reader(ErasureReads):
             receipts = await self._page(self._q.every_receipt_of_cases, after=after, last=last)
             yield rows.case_rows(page, decisions=decisions, receipts=receipts)
             after = last
+
+    async def orders(self, path: Path) -> Orders:
+        """Return what another process needs to read the payloads of the state that this reader sees.
+
+        Args:
+            path: Of the database that is read.
+        """
+        head_sql: str = self._q.head.sql
+        (row,) = await self._page(self._q.head)
+        return Orders(path, head_sql, self._q.every_payload.sql, tuple(row))
 
     async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
         """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""

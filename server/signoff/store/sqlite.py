@@ -7,7 +7,6 @@ WAL with synchronous=FULL: a power cut loses nothing that was acknowledged. A SQ
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
 import os
 import sqlite3
@@ -25,6 +24,7 @@ from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
 from signoff.domain.event import NO_EVENT
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent
+from signoff.store.connect import connect, driver
 from signoff.store.glance import Glance
 from signoff.store.migrate import migrate_sqlite
 from signoff.store.queries import load_queries
@@ -36,7 +36,6 @@ from signoff.store.writer import Writer
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-BUSY_MS = 10_000  # another process's batch takes milliseconds; ten seconds means something is wrong
 READERS = 4
 SELDOM = 50_000  # objects more than before until the collector looks, instead of 700
 POLL_S = 0.02  # how late a change by another process may be noticed
@@ -53,34 +52,10 @@ class Settings:
     """2 is FULL, 3 is EXTRA."""
 
 
-def driver() -> Any:
-    """Return the DB-API module with the newest SQLite: `pysqlite3` where it is installed."""
-    try:
-        return importlib.import_module("pysqlite3")
-    except ImportError:
-        return sqlite3
-
-
 def has_wal_reset_race(version: tuple[int, int, int]) -> bool:
     """Say whether a SQLite version can corrupt a database in WAL mode when checkpoints race (sqlite.org/wal.html)."""
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     return version >= (3, 7) and not fixed
-
-
-def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
-    mode = "ro" if read_only else "rwc"
-    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-        # A copy on read-only media: SQLite wants to make files beside a WAL database unless told that nobody writes.
-        mode = "ro&immutable=1"
-    connection = module.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-    )
-    connection.row_factory = module.Row
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA trusted_schema=OFF")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
-    return connection
 
 
 def _open_for_writing(module: Any, path: Path) -> tuple[Any, Settings]:
@@ -89,7 +64,7 @@ def _open_for_writing(module: Any, path: Path) -> tuple[Any, Settings]:
     Raises:
         StoreUnavailable: A setting did not take, so durability is not what it must be.
     """
-    connection = _connect(module, path, read_only=False)
+    connection = connect(module, path, read_only=False)
     wal = not has_wal_reset_race(module.sqlite_version_info)
     wanted = ("wal", 2) if wal else ("delete", 3)
     connection.execute(f"PRAGMA journal_mode={wanted[0]}")
@@ -233,15 +208,15 @@ async def open_store(path: Path, *, log: str, clock: Clock, new_id: NewId) -> As
                 f"{path} holds the log {row['log']}, the keys are for {log}. Use the keys that made this database."
             )
         readers = [
-            Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries)
+            Reader(await _aio(stack, lambda: connect(module, path, read_only=True)), queries)
             for _ in range(READERS)
         ]
         glance = None
         if settings.journal_mode == "wal":  # otherwise a commit keeps readers waiting
-            looking = _connect(module, path, read_only=True)
+            looking = connect(module, path, read_only=True)
             stack.callback(looking.close)
             glance = Reader(Glance(looking), queries)
-        watching = await _aio(stack, lambda: _connect(module, path, read_only=True))
+        watching = await _aio(stack, lambda: connect(module, path, read_only=True))
         writer = Writer(
             writing, queries, clock=clock, new_id=new_id, translated=_translated, committed=waiters.wake
         )
@@ -271,7 +246,7 @@ async def open_snapshot(path: Path) -> AsyncGenerator[Reader]:
         raise StoreUnavailable(f"There is no database at {path}.")
     async with AsyncExitStack() as stack:
         try:
-            connection = await _aio(stack, lambda: _connect(module, path, read_only=True))
+            connection = await _aio(stack, lambda: connect(module, path, read_only=True))
             await connection.execute_fetchall("BEGIN")
             await connection.execute_fetchall("SELECT size FROM audit_head")
         except (sqlite3.Error, module.Error) as error:
@@ -288,7 +263,7 @@ def copy_database(source: Path, out: Path) -> None:
     module = driver()
     handle = os.open(out, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.close(handle)
-    reading, writing = _connect(module, source, read_only=True), None
+    reading, writing = connect(module, source, read_only=True), None
     try:
         writing = module.connect(str(out), isolation_level=None)
         reading.backup(writing)
@@ -321,7 +296,7 @@ async def open_alone(path: Path) -> AsyncGenerator[Reader]:
     if not await anyio.Path(path).is_file():
         raise StoreUnavailable(f"There is no database at {path}.")
     try:
-        connection = _connect(module, path, read_only=True)
+        connection = connect(module, path, read_only=True)
     except (sqlite3.Error, module.Error) as error:
         raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
     try:
