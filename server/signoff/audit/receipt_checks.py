@@ -23,8 +23,8 @@ from signoff.audit.receipt import ReceiptInvalid, ReceiptKeys, parse_signed, unv
 
 ALONE = 2_000
 """Up to so many are checked here: other processes take 0.2 s to start."""
-BLOCK = 200
-MOST_BLOCKS = 24  # about 10 MB wait at most
+BLOCK = 100
+MOST_BLOCKS = 48  # about 10 MB wait at most
 MOST_PROCESSES = 4
 
 Told = TypeVar("Told")

@@ -24,10 +24,12 @@ class Orders(NamedTuple):
     payloads_sql: str
     head: tuple[Any, ...]
     """Where the log ends for whoever verifies it."""
+    first: int
+    """The event from whose payloads on they are read."""
 
 
 def send_payloads(orders: Orders, answers: Connection) -> None:
-    """Send what counts of every payload, in pages, and an empty page at the end."""
+    """Send what counts of each payload, in pages, and an empty page at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the one that started it
     connection = connect(driver(), orders.path, read_only=True)
     try:
@@ -36,7 +38,7 @@ def send_payloads(orders: Orders, answers: Connection) -> None:
         if connection.execute(orders.head_sql).fetchone() != orders.head:
             return  # the log has grown meanwhile
         with suppress(BrokenPipeError):
-            rows = connection.execute(orders.payloads_sql)
+            rows = connection.execute(orders.payloads_sql, {"seq": orders.first})
             while page := list(islice(_digests(rows), PAGE)):
                 answers.send(page)
             answers.send([])

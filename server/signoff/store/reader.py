@@ -422,15 +422,16 @@ class Reader(ErasureReads):
             yield rows.case_rows(page, decisions=decisions, receipts=receipts)
             after = last
 
-    async def orders(self, path: Path) -> Orders:
+    async def orders(self, path: Path, *, first: int) -> Orders:
         """Return what another process needs to read the payloads of the state that this reader sees.
 
         Args:
             path: Of the database that is read.
+            first: The event from whose payloads on they are read.
         """
         head_sql: str = self._q.head.sql
         (row,) = await self._page(self._q.head)
-        return Orders(path, head_sql, self._q.every_payload.sql, tuple(row))
+        return Orders(path, head_sql, self._q.payloads_since.sql, tuple(row), first)
 
     async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
         """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""
