@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["text", "number", "time", "object", "list", "true or false", "any"]
@@ -58,6 +59,9 @@ FUNCTIONS = frozenset(
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 
+@lru_cache(
+    maxsize=4096
+)  # asked at every evaluation for every path that is read; paths are a policy's, no agent's
 def canonical_path(path: Path) -> Path:
     """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
     alias = ALIASES.get(path[0])
