@@ -69,8 +69,8 @@ async def request_approval(
     check_key(idempotency_key)
     input_digest = digest(
         {
-            "action": action.model_dump(mode="json", exclude_none=True),
-            "bundle": material.as_json(),
+            "action": asking.action_json,
+            "bundle": asking.bundle,
             "response_schema": response_schema,
             "urgency": urgency,
         }
@@ -91,7 +91,7 @@ async def request_approval(
         verdict = _asked(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
-            _request(action, material, verdict, response_schema),
+            _request(asking, verdict, response_schema),
             verdict,
             case_id=unit.new_id("esc"),
             agent=agent,
@@ -154,13 +154,12 @@ def _asked(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="escalate", fired=(asked,))
 
 
-def _request(
-    action: Action, material: Material, verdict: Verdict, response_schema: dict[str, Any] | None
-) -> Request:
+def _request(asking: Ask, verdict: Verdict, response_schema: dict[str, Any] | None) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""
+    action = asking.action
     shown: dict[str, Any] = {
         "action": {"arguments": action.arguments, "summary": action.summary or ""},
-        "bundle": material.as_json(),
+        "bundle": asking.bundle,
         "verdict": {"fired": [one.as_json() for one in verdict.fired]},
     }
     if response_schema is not None:
@@ -183,7 +182,7 @@ def _request(
         tool=action.tool,
         server=action.server,
         summary=masked["action"]["summary"],
-        action_digest=action.digest,
+        action_digest=asking.digest,
         masked=paths,
         document=canonical(document),
     )
