@@ -465,7 +465,7 @@ async def test_a_look_that_fails_on_the_event_loop_is_tried_where_it_may_wait(tm
     async with opened(tmp_path / "signoff.db") as store:
         ada = await ada_in(store)
         assert store._glance is not None
-        store._glance._connection._connection.close()
+        store._glance._connection.close()
         assert await store.agent(ada.id) == ada
         assert await store.agent_by_key(b"k" * 32) == ada
 

@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
 from signoff.domain.event import NO_EVENT
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent
+from signoff.store import rows
 from signoff.store.connect import connect, driver
 from signoff.store.glance import Glance
 from signoff.store.migrate import migrate_sqlite
@@ -91,7 +92,8 @@ class SqliteStore:
         writer: Writer,
         readers: list[Reader],
         *,
-        glance: Reader | None,
+        glance: Glance | None,
+        queries: Any,
         waiters: Waiters,
         settings: Settings,
         path: Path,
@@ -105,6 +107,7 @@ class SqliteStore:
         self._free = list(readers)
         self._lent = anyio.Semaphore(len(readers))
         self._glance = glance
+        self._by_id, self._by_key = queries.agent.sql, queries.agent_by_key.sql
         self._errors: tuple[type[Exception], ...] = (sqlite3.Error, driver().Error)
         self._waiters = waiters
 
@@ -154,19 +157,28 @@ class SqliteStore:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """Return an agent by id as it is committed now, whichever process wrote it."""
-        return await self._at_a_glance(lambda reader: reader.agent(agent_id))
+        with suppress(*self._errors):
+            return self._at_a_glance(self._by_id, {"id": agent_id})
+        async with self.reading() as reader:
+            return await reader.agent(agent_id)
 
     async def agent_by_key(self, key_hash: bytes) -> Agent | None:
         """Return the agent that holds a key now."""
-        return await self._at_a_glance(lambda reader: reader.agent_by_key(key_hash))
-
-    async def _at_a_glance(self, read: Callable[[Reader], Awaitable[T]]) -> T:
-        """Read a row on the event loop; where that does not work at once, on a connection that may wait."""
-        if self._glance is not None:
-            with suppress(*self._errors):
-                return await read(self._glance)
+        with suppress(*self._errors):
+            return self._at_a_glance(self._by_key, {"key_hash": key_hash})
         async with self.reading() as reader:
-            return await read(reader)
+            return await reader.agent_by_key(key_hash)
+
+    def _at_a_glance(self, sql: str, by: Mapping[str, Any]) -> Agent | None:
+        """Read an agent's row on the event loop.
+
+        Raises:
+            sqlite3.Error: That does not work at once; a connection that may wait has to read it.
+        """
+        if self._glance is None:
+            raise sqlite3.OperationalError("nothing is read on the event loop here")
+        row = self._glance.row(sql, by)
+        return None if row is None else rows.agent(row)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[Reader]:
@@ -224,7 +236,7 @@ async def open_store(
         if settings.journal_mode == "wal":  # otherwise a commit keeps readers waiting
             looking = connect(module, path, read_only=True)
             stack.callback(looking.close)
-            glance = Reader(Glance(looking), queries, sealing)
+            glance = Glance(looking)
         watching = await _aio(stack, lambda: connect(module, path, read_only=True))
         writer = Writer(
             writing,
@@ -243,6 +255,7 @@ async def open_store(
                     writer,
                     readers,
                     glance=glance,
+                    queries=queries,
                     waiters=waiters,
                     settings=settings,
                     path=path,
