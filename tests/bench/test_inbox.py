@@ -13,14 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from tests._support.cases import second_hand
 from tests._support.clock import HandClock
 from tests.conftest import POLICY
 
-from signoff.audit.keys import CheckpointSigner, create_keys
+from signoff.audit.keys import CheckpointSigner, Keys, create_keys
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.people import add_agent, add_person
 from signoff.desk.sign_in import issue_sign_in_link
@@ -121,11 +120,15 @@ def words(one: dict[str, Any]) -> str:
     return words_of({"action": action, "bundle": {"subject": subject}}, case_id=one["id"], queue=one["queue"])
 
 
+def lay_out(folder: Path) -> Keys:
+    folder.mkdir()
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    return create_keys(folder / "keys", origin="signoff.example/bench")
+
+
 @asynccontextmanager
 async def home(folder: Path, number_of: int) -> AsyncGenerator[Home]:
-    await anyio.Path(folder).mkdir()
-    await anyio.Path(folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    keys = create_keys(folder / "keys", origin="signoff.example/bench")
+    keys = lay_out(folder)
     path, clock = folder / "signoff.db", HandClock()
     clock.at = NOW
     sealing = open_sealing(folder / "keys")

@@ -218,7 +218,7 @@ def world(desk: Desk, cast: Cast, visit: Visit) -> World_:
     @asynccontextmanager
     async def made() -> AsyncGenerator[World]:
         await add_person(desk, "Dana", roles=["admin"])
-        await set_addresses(desk, "Omar", ["mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"])
+        await set_addresses(desk, "Omar", ("mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"))
         pending = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL, response_schema=REFUND_RESPONSE)
         await ask(desk, cast.bea, SQL)
         done = await ask(desk, cast.ada, {"tool": "send_mail", "arguments": {"to": "דנה@example.com"}})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 from tests.browser.conftest import REFUND, REFUND_MATERIAL, Visit, ask
 from tests.browser.test_looks import SIZES, enter, overflows
 from tests.conftest import Cast
@@ -106,3 +107,121 @@ async def test_every_page_of_the_inbox_fits_the_screen(
             await page.keyboard.press("?")
             await page.get_by_role("heading", name="Keyboard").wait_for()
             await shot("inbox-keys")
+
+
+async def test_the_inbox_stays_true_while_it_is_open(
+    desk: Desk, cast: Cast, visit: Visit, quick: None
+) -> None:
+    async with visit() as site:
+        page = await site.page(viewport=SIZES["desk"])
+        await enter(site, page, "Omar")
+        await page.get_by_role("heading", name="Nothing is waiting for you").wait_for()
+
+        case = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL)
+
+        await page.locator(f"[data-case={case}]").wait_for()
+        await expect(page.locator("#told")).to_have_text("1 more case waits.")
+        await expect(page).to_have_title("(1) Inbox · signoff")
+        await come(desk, cast.sofia, case)
+        await page.get_by_text("Sofia has it open").wait_for()
+        await acknowledge(desk, cast.sofia, case)
+        await page.get_by_text("Sofia is looking").wait_for()
+        view = await look(desk, cast.sofia, case)
+        answer = Answer("reject", note="no")
+        await decide(desk, cast.sofia, case, answer, version=1, view_digest=view.view_digest)
+        await page.get_by_role("heading", name="Nothing is waiting for you").wait_for()
+
+
+async def test_a_case_page_tells_who_comes_and_who_decided_and_keeps_what_is_being_written(
+    desk: Desk, cast: Cast, visit: Visit, quick: None
+) -> None:
+    case = await ask(desk, cast.ada, mail("dana@example.com"))
+    async with visit() as site:
+        his, hers = [await site.page(viewport=SIZES["phone"]) for _ in range(2)]
+        await enter(site, his, "Omar")
+        await his.goto(f"{site.url}/cases/{case}")
+        await his.locator("#reject summary").click()
+        await his.locator("#reject textarea").fill("Half a reas")
+        await enter(site, hers, "Sofia")
+        await hers.goto(f"{site.url}/cases/{case}")
+        await his.get_by_text("Sofia has this open, too.").wait_for()
+        await hers.goto(site.url)
+        await his.get_by_text("Sofia has this open, too.").wait_for(state="hidden")
+
+        view = await look(desk, cast.sofia, case)
+        answer = Answer("approve")
+        await decide(desk, cast.sofia, case, answer, version=1, view_digest=view.view_digest)
+
+        await his.get_by_text("Sofia decided this: approved.").wait_for()
+        assert await his.locator("#reject textarea").input_value() == "Half a reas"
+
+
+async def test_the_inbox_is_worked_by_keyboard(desk: Desk, cast: Cast, visit: Visit) -> None:
+    made = await stage(desk, cast)
+    async with visit() as site:
+        page = await site.page(viewport=SIZES["desk"])
+        await enter(site, page, "Omar")
+
+        async def focused() -> str | None:
+            found: str | None = await page.evaluate("document.activeElement.dataset.case ?? null")
+            return found
+
+        await page.keyboard.press("j")
+        assert await focused() == made["sql"]
+        await page.keyboard.press("j")
+        assert await focused() == made["refund"]
+        await page.keyboard.press("k")
+        await page.keyboard.press("k")
+        assert await focused() == made["sql"]
+        await page.keyboard.press("j")
+        await page.keyboard.press("r")
+        await page.wait_for_url(f"{site.url}/cases/{made['refund']}#reject-start")
+        await page.go_back()
+
+        await page.keyboard.press("/")
+        await page.keyboard.type("jk dana")
+        assert await page.locator("#search").input_value() == "jk dana"
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/?q=jk+dana")
+
+        await page.keyboard.press("?")
+        await page.get_by_label("Use single keys on these pages").uncheck()
+        await page.get_by_role("button", name="Close").click()
+        await page.goto(site.url)
+        await page.keyboard.press("j")
+        assert await focused() is None
+
+
+async def test_without_script_the_inbox_filters_finds_and_decides_together(
+    desk: Desk, cast: Cast, visit: Visit
+) -> None:
+    made = await stage(desk, cast)
+    async with visit() as site:
+        scripted = await site.page()
+        await enter(site, scripted, "Omar")
+        visitor = await site.visitor(java_script_enabled=False, viewport=SIZES["phone"])
+        (cookie,) = await scripted.context.cookies()
+        await visitor.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": site.url}])
+        page = await visitor.new_page()
+        await page.goto(site.url)
+        await page.get_by_text("Filter", exact=True).click()
+        await page.get_by_label("Queue").select_option("payments")
+        await page.get_by_role("button", name="Show").click()
+        assert await page.locator("[data-case]").count() == 1
+        await page.get_by_text("Filter", exact=True).click()
+        await page.get_by_label("Keep these filters as").fill("Money")
+        await page.get_by_role("button", name="Save view").click()
+        await page.get_by_role("link", name="Money").wait_for()
+        await page.goto(site.url)
+        await page.get_by_label("Search cases").fill("omid5")
+        await page.get_by_role("button", name="Search").click()
+        assert await page.locator(f"[data-case={made['mail 5']}]").count() == 1
+        await page.goto(f"{site.url}/alike/{made['mail 0']}")
+        for box in await page.get_by_role("checkbox").all():
+            await box.check()
+        await page.get_by_role("button", name="Look at the chosen ones together").click()
+        await page.get_by_label("Note").fill("Not today")
+        await page.get_by_role("button", name="Reject all 7").click()
+        await page.get_by_role("heading", name="You rejected 7").wait_for()
+        await page.get_by_role("button", name="Undo all 7").click()
+        await page.get_by_role("heading", name="7 taken back").wait_for()

@@ -150,7 +150,7 @@ async def test_walk_through_the_inbox(desk: Desk, cast: Cast, visit: Visit, pict
 
 
 async def test_walk_through_ones_settings(desk: Desk, cast: Cast, visit: Visit, pictures: Path) -> None:
-    await set_addresses(desk, "Omar", ["mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"])
+    await set_addresses(desk, "Omar", ("mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"))
     await add_person(desk, "Dana", roles=["admin"])
     case = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL)
     async with visit() as site:

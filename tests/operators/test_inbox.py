@@ -21,7 +21,7 @@ from signoff.desk.erase import erase_case
 from signoff.desk.handle import acknowledge, move_to_queue
 from signoff.desk.people import add_person
 from signoff.domain.erasure import check_kinds
-from signoff.operators.guard import MAX_SMALL_FORM_BYTES
+from signoff.operators.forms import MAX_SMALL_FORM_BYTES
 
 POLICY = """\
 version: 1

@@ -190,9 +190,10 @@ async def test_a_case_that_is_not_theirs_is_followed_by_nobody(
     desk: Desk, cast: Cast, signed_in: SignedIn, visitor: NewVisitor, following: Following
 ) -> None:
     await add_person(desk, "Olga", roles=["operator"], queues=["refunds"])
-    case, other = await ask(desk, cast.ada), await ask(desk, cast.ada)
+    case = await ask(desk, cast.ada)
     by_link = visitor()
     await by_link.open_link(await case_link(desk, "Omar"))
+    other = await ask(desk, cast.ada)
     for browser, query, status in (
         (await signed_in("Olga"), f"case={case}", 404),
         (await signed_in("Omar"), "case=esc_0", 404),

@@ -162,18 +162,18 @@ class _Tally:
     def add(self, one: Ended | Took | Moment) -> None:
         if isinstance(one, Moment):
             hours = self.decided_at if one.decided else self.opened_at
-            hours[one.at.astimezone(self._zone).hour] += one.count
+            hours[one.at.astimezone(self._zone).hour] += one.cases
         elif isinstance(one, Took):
             groups = self._triggers(one.triggers) if one.queue is None else [self._queue(one.queue)]
             for group in groups:
-                group.seconds[one.seconds] += one.count
+                group.seconds[one.seconds] += one.cases
         elif one.status in ("approved", "rejected") and not one.by_people:
-            self.by_policy += one.count
+            self.by_policy += one.cases
         else:
             for group in (self._queue(one.queue), *self._triggers(one.triggers)):
-                group.ended[one.status] += one.count
+                group.ended[one.status] += one.cases
             if len(one.triggers) == 1 and one.by_people:
-                self.alone.setdefault(one.triggers[0], Counter())[one.status] += one.count
+                self.alone.setdefault(one.triggers[0], Counter())[one.status] += one.cases
 
     def _queue(self, name: str) -> Group:
         return self.queues.setdefault(name, Group(name))

@@ -25,7 +25,7 @@ class Ended(NamedTuple):
     status: Status
     by_people: bool
     """Whether people decided; False while they wait, where they ended by themselves, and where the policy decided."""
-    count: int
+    cases: int
 
 
 class Took(NamedTuple):
@@ -35,7 +35,7 @@ class Took(NamedTuple):
     """None where it counts by triggers."""
     triggers: tuple[str, ...]
     seconds: int
-    count: int
+    cases: int
 
 
 class Moment(NamedTuple):
@@ -44,7 +44,7 @@ class Moment(NamedTuple):
     at: datetime
     """Its beginning."""
     decided: bool
-    count: int
+    cases: int
 
 
 class Answered(NamedTuple):
