@@ -11,7 +11,7 @@ from typing import Any
 
 from signoff.desk.evidence import MOST_TOLD, Told
 from signoff.operators import present
-from signoff.operators.present import Row, Shown
+from signoff.operators.present import Room, Row, Shown
 from signoff.operators.render import load
 
 _STYLES = ("tokens.css", "page.css", "case.css", "evidence.css")
@@ -101,16 +101,25 @@ def _decisions(told: Told) -> list[Decided]:
     return made
 
 
-def _whole(text: str, *, edges: bool = False) -> Shown:
-    """Prepare a text so that all of it stands open: on paper nothing can be unfolded."""
-    return replace(present.shown(text, edges=edges), head=(), tail=())
+def _whole(text: str, *, edges: bool = False, at: str = "", room: Room | None = None) -> Shown:
+    """Prepare a text so that all of it stands open: on paper nothing can be unfolded, or stand on another page."""
+    del at, room
+    return replace(present.shown(text, edges=edges), head=(), tail=(), found=())
 
 
-def _rows(value: Any, *, masked: frozenset[str] = frozenset(), prefix: str = "") -> list[Row] | None:
+def _rows(
+    value: Any,
+    *,
+    masked: frozenset[str] = frozenset(),
+    prefix: str = "",
+    at: str = "",
+    room: Room | None = None,
+) -> list[Row] | None:
+    del at, room
     found = present.rows(value, masked=masked, prefix=prefix)
     if found is None:
         return None
     return [
-        row if row.value is None else replace(row, value=replace(row.value, head=(), tail=()))
+        row if row.value is None else replace(row, value=replace(row.value, head=(), tail=(), found=()))
         for row in found
     ]
