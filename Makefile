@@ -44,8 +44,8 @@ cover: $(READY) ## The suite with branch coverage
 bench: $(READY) ## Ratios against a baseline measured in the same run
 	$(BIN)/pytest tests/bench $(ARGS)
 
-screenshots: $(READY) chromium ## Case page and inbox, phone and desk, light and dark, into docs/screenshots
-	SIGNOFF_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/pytest tests/browser $(ARGS)
+screenshots: $(READY) chromium ## The pictures of docs/operators.md; every page in every size into docs/screenshots (ARGS="-k walk": only those of the page)
+	SIGNOFF_WALK=$(CURDIR)/docs/operators SIGNOFF_SCREENSHOTS=$(CURDIR)/docs/screenshots $(BIN)/pytest tests/browser $(ARGS)
 
 icons: $(READY) chromium ## The icons of the installed app, drawn from static/icon.svg
 	$(BIN)/python -m tests.browser.make_icons

@@ -5,6 +5,7 @@ and the keyboard alone is enough. A new page that is not in the table below fail
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -51,10 +52,13 @@ NO_PAGES = {
     "GET /audit/consistency",
     "GET /audit/tile/{path:path}",
     "GET /cases/{escalation_id}/attachments/{number}",
+    "GET /cases/{escalation_id}/questions",
     "GET /healthz",
     "GET /push-worker.js",
     "GET /readyz",
     "GET /static/{digest}/{name}",
+    "GET /stats/people.csv",
+    "GET /stats/{chart}.csv",
 }
 
 
@@ -65,6 +69,8 @@ class World:
     site: Site
     pending: str
     ended: str
+    agent: str
+    policy: str
 
     async def page_of(self, name: str | None, **options: Any) -> Page:
         """Return a page of a browser in which a person is signed in; of a stranger, for None."""
@@ -101,6 +107,18 @@ def case(world: World) -> str:
 
 def ended(world: World) -> str:
     return f"/cases/{world.ended}"
+
+
+def part(name: str) -> Callable[[World], str]:
+    return lambda world: f"{case(world)}/parts/{name}"
+
+
+def _first(name: str) -> Then:
+    async def follow(page: Page) -> None:
+        await page.get_by_role("main").get_by_role("link", name=name).first.click()
+        await page.get_by_role("heading", level=1, name=name).wait_for()
+
+    return follow
 
 
 async def _modify(page: Page) -> None:
@@ -158,6 +176,27 @@ PAGES = {
     "set-up": Visited("GET /set-up", "Dana", at("/set-up")),
     "admin-alerts": Visited("GET /admin/alerts", "Dana", at("/admin/alerts")),
     "forbidden": Visited("GET /admin/alerts", "Omar", at("/admin/alerts")),
+    "case-part-steps": Visited("GET /cases/{escalation_id}/parts/{part}", "Omar", part("steps")),
+    "case-part-action": Visited("GET /cases/{escalation_id}/parts/{part}", "Omar", part("action")),
+    "case-form": Visited("GET /cases/{escalation_id}/modify", "Omar", lambda world: f"{case(world)}/modify"),
+    "audit": Visited("GET /audit", "Amir", at("/audit")),
+    "audit-verify": Visited("GET /audit/verify", "Amir", at("/audit/verify")),
+    "audit-evidence": Visited("GET /audit/evidence", "Amir", at("/audit/evidence")),
+    "stats": Visited("GET /stats", "Sofia", at("/stats")),
+    "stats-people": Visited("GET /stats/people", "Sofia", at("/stats/people")),
+    "canaries": Visited("GET /canaries", "Sofia", at("/canaries")),
+    "admin": Visited("GET /admin", "Dana", at("/admin")),
+    "admin-people": Visited("GET /admin/people", "Dana", at("/admin/people")),
+    "admin-person": Visited("GET /admin/people/{person_id}", "Dana", at("/admin/people"), _first("Omar")),
+    "admin-agents": Visited("GET /admin/agents", "Dana", at("/admin/agents")),
+    "admin-agent": Visited(
+        "GET /admin/agents/{agent_id}", "Dana", lambda world: f"/admin/agents/{world.agent}"
+    ),
+    "admin-keys": Visited("GET /admin/keys", "Dana", at("/admin/keys")),
+    "admin-policy": Visited("GET /admin/policy", "Dana", at("/admin/policy")),
+    "admin-policy-version": Visited(
+        "GET /admin/policy/{digest}", "Dana", lambda world: f"/admin/policy/{world.policy}"
+    ),
     "style": Visited("GET /style", "Dana", at("/style")),
     "offline": Visited("GET /offline", None, at("/offline")),
     "nothing-there": Visited("GET /", "Omar", at("/no/such/page")),
@@ -179,7 +218,7 @@ def world(desk: Desk, cast: Cast, visit: Visit) -> World_:
     @asynccontextmanager
     async def made() -> AsyncGenerator[World]:
         await add_person(desk, "Dana", roles=["admin"])
-        await set_addresses(desk, "Omar", ["mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"])
+        await set_addresses(desk, "Omar", ("mailto://omar:secret@mail.example", "ntfys://ntfy.sh/omar"))
         pending = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL, response_schema=REFUND_RESPONSE)
         await ask(desk, cast.bea, SQL)
         done = await ask(desk, cast.ada, {"tool": "send_mail", "arguments": {"to": "דנה@example.com"}})
@@ -187,7 +226,8 @@ def world(desk: Desk, cast: Cast, visit: Visit) -> World_:
         answer = Answer("reject", note="Ask legal first")
         await decide(desk, cast.sofia, done, answer, version=1, view_digest=view.view_digest)
         async with visit() as site:
-            yield World(site, pending, done)
+            policy = desk.policy.current().digest
+            yield World(site, pending, done, cast.ada.id, policy)
 
     return made
 
@@ -219,13 +259,19 @@ async def show(world: World, name: str, **options: Any) -> Page:
     return page
 
 
+async def picture(page: Page, path: Path) -> None:
+    """Take a picture where somebody asked for pictures: of every page in every size that takes minutes."""
+    if "SIGNOFF_SCREENSHOTS" in os.environ:
+        await page.screenshot(path=path, full_page=True)
+
+
 async def cut_off(page: Page) -> list[str]:
     """Say whether the page can be scrolled sideways."""
     wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
     return ["is wider than the screen"] if wide else []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
 async def test_every_page_can_be_used_by_everybody(
@@ -235,28 +281,28 @@ async def test_every_page_can_be_used_by_everybody(
     async with world() as made:
         for name in PAGES:
             page = await show(made, name, viewport=SIZES[size], color_scheme=scheme)
-            await page.screenshot(path=screenshots / f"{name}-{size}-{scheme}.png", full_page=True)
+            await picture(page, screenshots / f"{name}-{size}-{scheme}.png")
             found[name] = await cut_off(page) + await barriers(page)
             await page.context.close()
 
     assert {name: told for name, told in found.items() if told} == {}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("zoom", list(ZOOMED))
 async def test_no_page_is_cut_off_where_a_reader_zooms(world: World_, screenshots: Path, zoom: str) -> None:
     found: dict[str, list[str]] = {}
     async with world() as made:
         for name in PAGES:
             page = await show(made, name, viewport=ZOOMED[zoom])
-            await page.screenshot(path=screenshots / f"{name}-{zoom[:-1]}.png", full_page=True)
+            await picture(page, screenshots / f"{name}-{zoom[:-1]}.png")
             found[name] = await cut_off(page)
             await page.context.close()
 
     assert {name: told for name, told in found.items() if told} == {}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_every_page_has_one_main_heading_a_title_and_a_way_past_the_navigation(world: World_) -> None:
     async with world() as made:
         for name in PAGES:

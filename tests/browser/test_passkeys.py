@@ -108,7 +108,7 @@ async def enrolled(site: Site, name: str, by: SignIn, **options: Any) -> tuple[P
     """Have a person add a passkey on their page, and a second person confirm it."""
     page = await enter(site, name, **options)
     device = await device_of(page)
-    await page.goto(f"{site.url}/settings")
+    await page.goto(f"{site.url}/settings/sign-in")
     await page.get_by_label("Name of the new one").fill(f"{name}'s phone")
     await page.get_by_role("button", name="Add a passkey").click()
     await expect(page.get_by_role("status")).to_contain_text("Your passkey was added")
@@ -127,7 +127,7 @@ async def test_a_passkey_is_added_confirmed_by_a_second_person_and_signs_in(
     async with visit() as site:
         omar = await enter(site, "Omar")
         device = await device_of(omar)
-        await omar.goto(f"{site.url}/settings")
+        await omar.goto(f"{site.url}/settings/sign-in")
         await omar.get_by_label("Name of the new one").fill("phone")
         await omar.get_by_role("button", name="Add a passkey").click()
         await expect(omar.get_by_text("Waits for a second person")).to_be_visible()
@@ -394,7 +394,7 @@ async def test_the_pages_of_signing_in_fit_the_screen(
         omar, device = await enrolled(site, "Omar", cast.sofia, **options)
         lena = await enter(site, "Omar", **options)
         await device_of(lena)
-        await lena.goto(f"{site.url}/settings")
+        await lena.goto(f"{site.url}/settings/sign-in")
         await lena.get_by_label("Name of the new one").fill("Security key in the safe")
         await lena.get_by_role("button", name="Add a passkey").click()
         await lena.get_by_role("status").wait_for()

@@ -258,7 +258,7 @@ async def test_words_from_right_to_left_move_nothing_beside_them(
     action = {
         **REFUND,
         "tool": "refund_payment",
-        "arguments": {"אל": "דנה", "amount_eur": 1240},
+        "arguments": {"to": "דנה@example.com", "amount_eur": 1240},
         "summary": "החזר",
     }
     case = await ask(desk, cast.ada, action, material)
@@ -275,6 +275,11 @@ async def test_words_from_right_to_left_move_nothing_beside_them(
             "(one) => { const range = document.createRange(); range.selectNodeContents(one); return range.getBoundingClientRect().left; }"
         )
         assert left > box["x"] + box["width"] / 2, "Hebrew begins on the right"
+        begins = """(one, part) => { const text = document.createTreeWalker(one, NodeFilter.SHOW_TEXT).nextNode();
+          const range = document.createRange(); const at = text.data.indexOf(part);
+          range.setStart(text, at); range.setEnd(text, at + part.length); return range.getBoundingClientRect().left; }"""
+        value = page.locator("#action .value__is", has_text="example.com").first
+        assert await value.evaluate(begins, "דנה") < await value.evaluate(begins, "example.com")
         await page.screenshot(path=screenshots / "rtl-case.png", full_page=True)
         assert await page.evaluate("document.documentElement.dir") == "ltr"
 

@@ -320,7 +320,9 @@ async def test_a_decision_that_is_sent_again_by_the_same_or_another_session_is_n
         assert again.status_code == 409
 
     assert (await look(desk, cast.omar, case)).case.status == "approved"
-    decided = [one for one in (await look(desk, cast.amir, case)).events if one.type == "escalation.decided"]
+    decided = [
+        one for one in (await look(desk, cast.amir, case)).events if one["type"] == "escalation.decided"
+    ]
     assert len(decided) == 1
 
 

@@ -123,13 +123,13 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
 }
 """To whoever came by the link of one case they answer as to a stranger, or that it is not theirs."""
 NAMES = {
+    "part": "steps",
     "escalation_id": "esc_0",
     "number": "0",
     "link_id": "lnk_0",
     "digest": "0",
     "name": "page.js",
     "path": "8/0",
-    "part": "0",
     "chart": "time-by-queue",
     "person_id": "per_0",
     "agent_id": "agt_0",

@@ -5,7 +5,7 @@ Every page gets it without asking: the guard notes the path that is answered, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -17,19 +17,26 @@ class Area:
     """One entry of the navigation."""
 
     title: str
-    entrances: tuple[str, ...]
-    """Its first page; where that is not served, the next."""
+    entrances: Mapping[str, frozenset[Role] | None]
+    """Where one comes in, by role; None for everybody. The first that is served and fits is meant."""
     parts: tuple[str, ...]
     """What the paths of its pages begin with."""
-    roles: frozenset[Role] | None = None
-    """Who has it in the navigation; None for everybody. What a page refuses, it refuses by itself."""
 
 
+# Who sees an entry; what somebody may not do, each page refuses by itself.
 AREAS = (
-    Area("Inbox", ("/",), ("/cases/",)),
-    Area("Audit", ("/audit",), ("/audit",), frozenset({"auditor", "admin"})),
-    Area("Stats", ("/stats",), ("/stats",), frozenset({"supervisor", "auditor", "admin"})),
-    Area("Admin", ("/admin", "/admin/alerts"), ("/admin", "/people", "/style"), frozenset({"admin"})),
+    Area("Inbox", {"/": None}, ("/cases/",)),
+    Area("Audit", {"/audit": frozenset({"auditor", "supervisor", "admin"})}, ("/audit",)),
+    Area("Stats", {"/stats": None}, ("/stats", "/canaries")),
+    Area(
+        "Admin",
+        {
+            "/admin": frozenset({"admin"}),
+            "/admin/agents": frozenset({"supervisor"}),
+            "/admin/policy": frozenset({"auditor"}),
+        },
+        ("/admin", "/people", "/style"),
+    ),
 )
 
 
@@ -83,23 +90,25 @@ class Navigation:
 
     def __init__(self, served: Iterable[str]) -> None:
         """Take the paths that answer a GET."""
-        there = frozenset(served)
-        self.areas = tuple(
-            (area, entrance)
-            for area in AREAS
-            if (entrance := next((one for one in area.entrances if one in there), None)) is not None
-        )
+        self._served = frozenset(served)
 
     def entries(self) -> list[Entry]:
         """Return the areas for whoever is here; none for strangers, and none for a link that opens one case."""
         at = here()
         if at.person is None:
             return []
+        found = [(area, self._entrance(area, at.person)) for area in AREAS]
         return [
             Entry(area.title, entrance, _is_in(at.path, area, entrance), at.path == entrance)
-            for area, entrance in self.areas
-            if area.roles is None or area.roles & at.person.roles
+            for area, entrance in found
+            if entrance is not None
         ]
+
+    def _entrance(self, area: Area, person: Person) -> str | None:
+        for path, roles in area.entrances.items():
+            if path in self._served and (roles is None or roles & person.roles):
+                return path
+        return None
 
 
 def _is_in(path: str, area: Area, entrance: str) -> bool:

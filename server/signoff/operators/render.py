@@ -52,7 +52,7 @@ class Render:
     def colours(self) -> list[str]:
         """Return the names of the design tokens that are colours."""
         tokens = self.static["tokens.css"].decode("utf-8")
-        return list(dict.fromkeys(re.findall(r"--([a-z-]+): #", tokens)))
+        return list(dict.fromkeys(re.findall(r"--([a-z0-9-]+): #", tokens)))
 
     def lead_to(self, served: Iterable[str]) -> None:
         """Offer the areas whose entrances are among the paths that answer a GET."""
