@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 
 from signoff.domain.event import NO_EVENT
+from signoff.store.connect import driver
 from signoff.store.migrate import _statements, migrations
-from signoff.store.sqlite import driver
 
 SECRET = "hunter2-7fk2"  # noqa: S105 -- stands in every address, so that the files can be searched for it
 AT = "2026-11-23T20:31:05.123456Z"

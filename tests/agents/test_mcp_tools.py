@@ -10,7 +10,9 @@ from typing import Any
 import anyio
 import pytest
 from mcp.client import Client
+from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.shared.exceptions import MCPError
+from opentelemetry import trace
 from tests._support.clock import HandClock
 from tests.agents.conftest import WIRE, Decide, ServerFor, ask, given, refused, text_of
 from tests.conftest import Cast
@@ -47,6 +49,27 @@ async def test_an_agent_finds_seven_tools_that_say_what_they_do(server_for: Serv
         assert tool.annotations.destructive_hint == (name in USES_UP)
     assert tools["get_decision"].input_schema["properties"]["wait_s"]["default"] == 25
     assert tools["request_approval"].input_schema["properties"]["wait_s"]["default"] == 0
+
+
+async def test_a_call_is_traced_where_somebody_collects_traces(
+    server_for: ServerFor, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[str] = []
+    original = OpenTelemetryMiddleware.__call__
+
+    async def noted(self: OpenTelemetryMiddleware, ctx: Any, call_next: Any) -> Any:
+        traced.append(ctx.method)
+        return await original(self, ctx, call_next)
+
+    monkeypatch.setattr(OpenTelemetryMiddleware, "__call__", noted)
+    async with Client(server_for(cast.ada)) as client:
+        given(await client.call_tool("check_triggers", {"action": WIRE}))
+        assert traced == []
+        monkeypatch.setattr(
+            trace, "get_tracer_provider", trace.NoOpTracerProvider
+        )  # stands for one that was set
+        given(await client.call_tool("check_triggers", {"action": WIRE}))
+    assert "tools/call" in traced
 
 
 async def test_schemas_admit_the_conversations_that_the_tools_take(server_for: ServerFor, cast: Cast) -> None:

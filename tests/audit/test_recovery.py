@@ -11,9 +11,10 @@ from tests.promises import promise
 from signoff.audit import chain, merkle
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
 from signoff.audit.keys import CheckpointRefused, CheckpointSigner, KeyInvalid, PublicKeys, create_keys
+from signoff.audit.payloads import PayloadRow
 from signoff.audit.recovery import allowed_text, parse_allowed, recovery_data
 from signoff.audit.report import Report
-from signoff.audit.verifier import PayloadRow, Verifier
+from signoff.audit.verifier import Verifier
 from signoff.domain.clock import from_text
 from signoff.domain.event import SYSTEM, Draft, commitment
 

@@ -24,9 +24,10 @@ from signoff.audit.fold import (
     ReceiptRow,
 )
 from signoff.audit.keys import PublicKeys, ReceiptKey
+from signoff.audit.payloads import PayloadRow
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
 from signoff.domain import question

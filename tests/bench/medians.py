@@ -32,18 +32,24 @@ class Way:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one call took, in seconds."""
+    """What one call took, in seconds: a number for each row of calls, in order."""
 
-    call: float
-    """The median, as its caller sees it."""
-    spent: float
-    """Processor time of whoever answers, with all that is done behind the answer; the median of the rows' means."""
+    call: list[float]
+    """As its caller sees it; the median of the row."""
+    spent: list[float]
+    """Processor time of whoever answers, with all that is done behind the answer; the mean of the row."""
+
+
+def ratio(some: list[float], others: list[float]) -> float:
+    """Return the median of the rows' ratios: what else the machine does for seconds weighs on both rows of a round."""
+    return statistics.median(one / other for one, other in zip(some, others, strict=True))
 
 
 async def interleaved_calls(
     *ways: Way,
     rounds: int,
     calls: int,
+    untimed: int,
     settle: Callable[[], Awaitable[object]],
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Taken]:
@@ -51,23 +57,25 @@ async def interleaved_calls(
 
     Args:
         calls: In a row, of one way.
+        untimed: Further calls before those: a processor that had nothing to do is slow for the first ones.
         settle: Waits after each row until nothing of it is left to be done, so that the next has none of it.
     """
-    each: list[list[float]] = [[] for _ in ways]
-    rows: list[list[float]] = [[] for _ in ways]
+    taken = [Taken([], []) for _ in ways]
     gc.collect()
     for _ in range(rounds):
-        for way, times, spent in zip(ways, each, rows, strict=True):
+        for way, row in zip(ways, taken, strict=True):
+            times: list[float] = []
             before = way.spent()
+            for _ in range(untimed):
+                await way.call()
             for _ in range(calls):
                 began = clock()
                 await way.call()
                 times.append(clock() - began)
             await settle()
-            spent.append((way.spent() - before) / calls)
-    return [
-        Taken(statistics.median(one), statistics.median(row)) for one, row in zip(each, rows, strict=True)
-    ]
+            row.call.append(statistics.median(times))
+            row.spent.append((way.spent() - before) / (untimed + calls))
+    return taken
 
 
 def told(what: str, ratio: float, goal: float | None, note: str = "") -> None:

@@ -36,6 +36,7 @@ MOST_GROWTH_MB = 40
 PROOF_MS = 20
 TABLES = {
     "audit_event": "seq",
+    "audit_node": "level, idx",
     "payload": "seq, field",
     "receipt": "seq",
     "checkpoint": "size",
@@ -90,13 +91,13 @@ def seconds_to_hash(path: Path) -> float:
 
 
 VERIFY = """\
-import re, resource, sys, time
-from pathlib import Path
-import anyio
-from signoff.app import verify_database
-from tests._support.logs import KEYS
+if __name__ == "__main__":  # helpers begin by importing this file, as they do the small one of the command `signoff`
+    import re, resource, sys, time
+    from pathlib import Path
+    import anyio
+    from signoff.app import verify_database
+    from tests._support.logs import KEYS
 
-if __name__ == "__main__":
     began = time.perf_counter()
     report = anyio.run(lambda: verify_database(Path(sys.argv[1]), KEYS, on_progress=lambda done, of: None))
     took = time.perf_counter() - began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests._support.cases import answer
@@ -17,6 +18,7 @@ from signoff.domain.decision import Answer
 
 pytestmark = pytest.mark.browser
 
+REFUND_ARGUMENTS: dict[str, Any] = dict(REFUND)["arguments"]  # type: ignore[assignment]
 MAIL = {"tool": "send_mail", "arguments": {"to": "press@example.com"}, "summary": "Answer the press inquiry"}
 
 
@@ -32,7 +34,7 @@ async def a_busy_week(desk: Desk, cast: Cast, clock: HandClock) -> None:
         elif number % 7 == 0:
             given = Answer(
                 "modify",
-                {**dict(REFUND["arguments"]), "amount_eur": 620} if number % 3 == 0 else {"to": "x"},
+                {**REFUND_ARGUMENTS, "amount_eur": 620} if number % 3 == 0 else {"to": "x"},
                 note="n",
             )
         else:
@@ -142,3 +144,53 @@ async def test_an_auditor_searches_verifies_and_downloads(
         await page.get_by_role("heading", name="Everything holds").wait_for()
         assert not await page.locator(".running p").last.is_visible()
         await page.screenshot(path=screenshots / f"verify-{size}-{script}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+async def test_a_supervisor_makes_a_canary_and_an_operator_misses_it(
+    desk: Desk, cast: Cast, visit: Visit, screenshots: Path, size: str, scheme: str
+) -> None:
+    async with visit() as site:
+        page = await site.page(viewport=SIZES[size], color_scheme=scheme)
+        await enter(site, page, "Sofia")
+        await page.goto(f"{site.url}/canaries")
+        await page.get_by_label("Tool", exact=True).fill("refund_payment")
+        await page.get_by_label("What the agent would say").fill("Refund the deposit")
+        await page.get_by_label("Arguments JSON").fill(
+            '{"amount_eur": 99999, "to": "an account opened today"}'
+        )
+        await page.get_by_label("Drill names").fill("spring")
+        await page.get_by_role("button", name="Put it among the cases").click()
+        await page.get_by_text("1 waits among the cases now").wait_for()
+        assert not await overflows(page)
+        await page.screenshot(path=screenshots / f"canaries-{size}-{scheme}.png", full_page=True)
+
+        omar = await site.page(viewport=SIZES[size], color_scheme=scheme)
+        await enter(site, omar, "Omar")
+        await omar.get_by_role("link", name="refund_payment").first.click()
+        await omar.wait_for_url("**/cases/**")
+        await omar.screenshot(path=screenshots / f"canary-waits-{size}-{scheme}.png")
+        await omar.get_by_role("button", name="Approve").first.click()
+        await omar.get_by_role("heading", name="This was a canary, and it was missed").wait_for()
+        assert not await overflows(omar)
+        await omar.screenshot(path=screenshots / f"canary-missed-{size}-{scheme}.png")
+
+
+async def test_a_chart_prints_with_its_table_open_and_without_the_navigation(
+    desk: Desk, cast: Cast, clock: HandClock, visit: Visit, screenshots: Path
+) -> None:
+    await a_busy_week(desk, cast, clock)
+    async with visit() as site:
+        page = await site.page(viewport=SIZES["desk"], color_scheme="dark")
+        await enter(site, page, "Sofia")
+        await page.goto(f"{site.url}/stats")
+        await page.emulate_media(media="print", color_scheme="dark")
+        assert not await page.get_by_role("navigation", name="Statistics").is_visible()
+        assert await page.locator("#time-by-queue table").is_visible()
+        background = await page.locator("#time-by-queue").evaluate(
+            "one => getComputedStyle(one).backgroundColor"
+        )
+        assert background == "rgb(255, 255, 255)"
+        await page.screenshot(path=screenshots / "stats-printed.png", full_page=True)
+        await page.pdf(path=screenshots / "stats.pdf", format="A4", print_background=False)

@@ -492,7 +492,7 @@ class RefusingStore:
     def snapshot(self) -> AbstractAsyncContextManager[Reader]:
         return self.store.snapshot()
 
-    def watch(self, escalation_id: str) -> AbstractAsyncContextManager[Watch]:
+    def watch(self, escalation_id: str | None) -> AbstractAsyncContextManager[Watch]:
         return self.store.watch(escalation_id)
 
 

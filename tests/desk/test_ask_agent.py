@@ -98,7 +98,9 @@ async def test_a_waiting_agent_learns_of_a_question_at_once(desk: Desk, cast: Ca
             await anyio.wait_all_tasks_blocked()
             await ask_agent(desk, cast.omar, case, WHY)
 
-    assert told_to_agent[0].question["text"] == WHY
+    question = told_to_agent[0].question
+    assert question is not None
+    assert question["text"] == WHY
     assert "answer_question" in told_to_agent[0].next_step
 
 
@@ -215,7 +217,7 @@ async def test_whoever_asked_is_alerted_when_the_answer_comes_and_nobody_else(de
 
 
 async def test_nobody_is_alerted_where_whoever_asked_is_gone(desk: Desk, cast: Cast) -> None:
-    olga = await add_person(desk, "Olga", roles=["operator"], addresses=["terminal:"])
+    olga = await add_person(desk, "Olga", roles=["operator"], addresses=("terminal:",))
     case = (await ask(desk, cast.ada)).escalation_id
     await ask_agent(desk, SignIn(olga, "session"), case, WHY)
     await disable_person(desk, "Olga")

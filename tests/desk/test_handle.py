@@ -25,7 +25,8 @@ from signoff.desk.decide import decide, undo
 from signoff.desk.deliver import lease
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.handle import acknowledge, hand_over, move_to_queue, override, pause_agent_of, reassign
-from signoff.desk.look import inbox, look
+from signoff.desk.inbox import inbox
+from signoff.desk.look import look
 from signoff.desk.people import add_person, disable_person, resume_agent
 from signoff.desk.prove import prove
 from signoff.desk.roster import set_hours

@@ -11,7 +11,7 @@ from signoff.alerts.worker import take_due
 from signoff.desk.deliver import lease, lease_notices, record
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import beat, note_silence, silence
-from signoff.desk.look import inbox
+from signoff.desk.inbox import inbox
 from signoff.desk.people import add_person
 from signoff.domain.alert import Sent, Silence
 

@@ -709,6 +709,29 @@ async def test_other_checks_are_recorded_behind_the_answer_and_all_of_them_by_th
         ] == list(range(250))
 
 
+async def test_a_check_waits_until_it_is_on_disk_and_not_only_until_it_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, EMPTY, running=True) as it:
+        await it.check()
+        write, writing, go_on = it.desk.store.write, anyio.Event(), anyio.Event()
+
+        async def held(work: Any) -> Any:
+            writing.set()
+            await go_on.wait()
+            return await write(work)
+
+        monkeypatch.setattr(it.desk.store, "write", held)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(it.desk.recorder.flush)
+            with anyio.fail_after(5):
+                await writing.wait()
+                assert it.desk.recorder.waiting == 1
+                go_on.set()
+        assert it.desk.recorder.waiting == 0
+        assert len(await it.asked()) == 1
+
+
 async def test_a_request_finds_its_check_that_still_waits_to_be_recorded(tmp_path: Path) -> None:
     rules = "version: 1\ntriggers:\n  - {id: all, then: escalate}\n"
     async with stage(tmp_path, rules, running=True) as it:

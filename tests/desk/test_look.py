@@ -9,10 +9,11 @@ import pytest
 from tests._support.cases import WIRE, approve, ask
 from tests.conftest import Cast
 
-from signoff.desk import look as looking
+from signoff.desk import inbox as looking
 from signoff.desk.check import check_triggers
 from signoff.desk.desk import Desk
-from signoff.desk.look import CaseView, agent_case, inbox, look
+from signoff.desk.inbox import inbox
+from signoff.desk.look import CaseView, agent_case, look
 from signoff.desk.masks import HIDDEN
 from signoff.desk.people import add_person
 from signoff.domain.action import Action
@@ -24,14 +25,18 @@ from signoff.domain.people import SignIn
 async def test_a_flood_in_one_queue_does_not_empty_the_inbox_of_another(
     desk: Desk, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "INBOX_PENDING", 5)
+    monkeypatch.setattr(looking, "PAGE", 5)
     other = await add_person(desk, "Oskar", roles=["operator"], queues=["default"])
     mine = await ask(desk, cast.bea, Action(tool="tidy_up"))
-    for _ in range(30):
-        await ask(desk, cast.ada, WIRE)  # all of them more urgent, all of them in another queue
+    for number in range(30):  # all of them more urgent, all of them in another queue, no two alike
+        await ask(desk, cast.ada, replace_server(WIRE, f"bank-{number}"))
     found = await inbox(desk, SignIn(other, "session"))
     assert [line.case.id for line in found.pending] == [mine.escalation_id]
     assert len((await inbox(desk, cast.sofia)).pending) == 5
+
+
+def replace_server(action: Action, server: str) -> Action:
+    return action.model_copy(update={"server": server})
 
 
 async def test_an_inbox_has_the_most_urgent_first_then_the_least_time_left(desk: Desk, cast: Cast) -> None:

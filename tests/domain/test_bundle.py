@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from signoff.domain.bundle import read_material
+from signoff.domain.action import Action
+from signoff.domain.bundle import Material, checked_json, read_material
 from signoff.domain.errors import InvalidRequest
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": '{"amount": 5}'}}
@@ -129,3 +134,88 @@ def test_nothing_that_was_sent_is_left_out() -> None:
         "session_id": "chat-7",
     }
     assert read_material(given).as_json() == given
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=20)
+    | st.sampled_from(["\x00", "\ud800", "a" * 40_000, 2**53, 1e17, math.nan]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(
+            st.text(st.characters(), max_size=5) | st.just("k\x00") | st.just("n"), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"]), "content": st.text(max_size=9)},
+        optional={
+            "tool_calls": st.lists(
+                st.fixed_dictionaries({"tool": st.just("t"), "arguments": VALUES}), max_size=2
+            )
+        },
+    ),
+    max_size=3,
+)
+ASKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "state": VALUES,
+        "messages": TURNS,
+        "subject": st.dictionaries(
+            st.sampled_from(["id", "tier", "vip", "n\x00"]), st.none() | st.text(max_size=5)
+        ),
+        "reasoning": st.lists(st.fixed_dictionaries({"kind": st.just("note"), "result": VALUES}), max_size=3),
+        "confidence": st.floats(0, 1) | st.none(),
+        "alternatives": st.lists(st.just({"tool": "t"}), max_size=2),
+    },
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=3), ASKS)
+@example({"n": (1,)}, {})
+@example({}, {"state": ({"a": None},), "subject": {"vip": None}})
+@example({}, {"subject": {"n\x00": None}})
+@example({}, {"messages": [{"role": "user", "content": ""}]})
+def test_whoever_asks_is_read_the_same_whichever_way_their_ask_is_checked(
+    arguments: dict[str, Any], around: dict[str, Any]
+) -> None:
+    """Small asks that are in order are gone through once; everything else step by step, which says what is wrong."""
+    action, material = Action(tool="t", arguments=arguments), Material.model_validate(around)
+
+    def at_once() -> Any:
+        what, bundle, size_bytes = checked_json(action, material)
+        assert size_bytes == len(orjson.dumps((what, bundle)))
+        return what, bundle
+
+    def step_by_step() -> Any:
+        made = action.checked().as_json()
+        return made, material.checked().as_json()
+
+    assert _outcome(at_once) == _outcome(step_by_step)
+
+
+def _outcome(read: Any) -> tuple[str, str]:
+    try:
+        return "read", repr(read())  # tells lists from tuples, and 1 from 1.0
+    except InvalidRequest as error:
+        return error.code, error.message
+
+
+@pytest.mark.parametrize("field", ["reasoning", "messages"])
+def test_many_small_steps_are_refused_though_together_they_are_small(field: str) -> None:
+    one = {"kind": "note"} if field == "reasoning" else {"role": "user", "content": ""}
+    material = Material.model_validate({field: [one] * 2001})
+    with pytest.raises(InvalidRequest, match="2001"):
+        checked_json(Action(tool="t"), material)
+
+
+def test_a_name_that_is_no_text_is_refused_though_nothing_stands_under_it() -> None:
+    with pytest.raises(InvalidRequest, match="NUL"):
+        read_material({"subject": {"vip\x00": None}})

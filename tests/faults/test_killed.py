@@ -19,8 +19,9 @@ from signoff.audit.keys import Keys, create_keys, last_signed
 from signoff.audit.verify import verify_log
 from signoff.desk.desk import Desk
 from signoff.desk.wait import wait_for_decision
+from signoff.store.connect import driver
 from signoff.store.log_source import LogSource
-from signoff.store.sqlite import driver, open_snapshot
+from signoff.store.sqlite import open_snapshot
 
 
 @promise("nothing-lost")

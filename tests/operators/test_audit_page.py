@@ -17,9 +17,11 @@ from tests.operators.conftest import NewVisitor, SignedIn, Visitor, ask, case_li
 
 from signoff.audit.evidence import EvidenceFile
 from signoff.audit.evidence_check import check_evidence
+from signoff.desk.auditing import Verifying
 from signoff.desk.desk import Desk
 from signoff.desk.people import add_person
 from signoff.domain.decision import Answer
+from signoff.domain.errors import Conflict
 
 MAIL = {"tool": "send_mail", "arguments": {"to": "press"}, "summary": "Answer the press"}
 
@@ -162,6 +164,24 @@ async def test_a_log_that_must_not_grow_is_verified_all_the_same(
     assert "Everything holds" in page.text
     async with desk.store.reading() as reader:
         assert await reader.head() == before
+
+
+async def test_the_log_is_verified_once_at_a_time(desk: Desk, cast: Cast, auditor: Visitor) -> None:
+    verifying = Verifying()
+    said: list[Exception] = []
+
+    def meanwhile(done: int, of: int) -> None:
+        assert done <= of
+        coroutine = verifying.verify(desk, cast.amir, on_progress=lambda done, of: None)
+        try:
+            coroutine.send(None)
+        except Conflict as error:
+            said.append(error)
+
+    await ask(desk, cast.ada)
+    assert (await verifying.verify(desk, cast.amir, on_progress=meanwhile)).ok
+    assert [str(one) for one in said] == ["The log is being verified already. Wait until that is done."]
+    assert (await verifying.verify(desk, cast.amir, on_progress=lambda done, of: None)).ok
 
 
 def check(desk: Desk, data: bytes) -> Any:

@@ -17,8 +17,9 @@ from signoff.agents.mcp_server import build_mcp_server
 from signoff.desk.canaries import Drawn, make_canaries
 from signoff.desk.close import expire_due
 from signoff.desk.desk import Desk
+from signoff.desk.inbox import inbox
 from signoff.desk.limits import limit_agent
-from signoff.desk.look import agent_cases, inbox
+from signoff.desk.look import agent_cases
 from signoff.desk.people import add_person, agent_named, list_agents
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material

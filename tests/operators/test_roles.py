@@ -29,7 +29,8 @@ from signoff.app.alerting import alerting
 from signoff.desk.addresses import health_of_addresses
 from signoff.desk.checkpoints import publish_checkpoint
 from signoff.desk.desk import Desk, DeskSettings
-from signoff.desk.look import inbox, look
+from signoff.desk.inbox import inbox
+from signoff.desk.look import look
 from signoff.desk.people import add_agent, add_person
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Role, SignIn
@@ -147,6 +148,16 @@ VERBS: dict[str, tuple[str, str, Verb]] = {
         "/cases/{escalation_id}/attachments/{number}",
         SEES,
         lambda one: one.browser.get(f"/cases/{one.case}/attachments/0"),
+    ),
+    "look at a part": (
+        "/cases/{escalation_id}/parts/{part}",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/parts/action"),
+    ),
+    "look at the form": (
+        "/cases/{escalation_id}/modify",
+        SEES,
+        lambda one: one.browser.get(f"/cases/{one.case}/modify"),
     ),
     "approve": (
         "/cases/{escalation_id}/decide",

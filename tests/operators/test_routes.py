@@ -51,6 +51,7 @@ OPENED_BY_A_CASE_LINK = {
     "GET /cases/{escalation_id}/modify",
     "GET /cases/{escalation_id}/parts/{part}",
     "GET /cases/{escalation_id}/questions",
+    "GET /live",
     "POST /cases/{escalation_id}/acknowledge",
     "POST /cases/{escalation_id}/ask",
     "POST /cases/{escalation_id}/challenge",
@@ -74,6 +75,7 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "GET /admin/people/{person_id}",
     "GET /admin/policy",
     "GET /admin/policy/{digest}",
+    "GET /alike/{escalation_id}",
     "GET /audit",
     "GET /audit/evidence",
     "GET /audit/verify",
@@ -113,6 +115,11 @@ FOR_PEOPLE_WHO_SIGNED_IN_FULLY = {
     "POST /settings/passkeys/revoke",
     "POST /settings/sessions/end",
     "POST /settings/test",
+    "POST /together",
+    "POST /together/decide",
+    "POST /together/undo",
+    "POST /views",
+    "POST /views/remove",
 }
 """To whoever came by the link of one case they answer as to a stranger, or that it is not theirs."""
 NAMES = {

@@ -31,8 +31,9 @@ from signoff.desk.wait import wait_for_decision
 from signoff.domain.action import Action
 from signoff.domain.decision import Answer
 from signoff.domain.people import SignIn
+from signoff.store.connect import driver
 from signoff.store.log_source import LogSource
-from signoff.store.sqlite import driver, open_snapshot
+from signoff.store.sqlite import open_snapshot
 
 
 @pytest.fixture

@@ -26,10 +26,23 @@ from signoff.domain.errors import Conflict, StoreUnavailable
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import new_id
 from signoff.domain.people import Agent
-from signoff.store import erasure, history, outbox, reader, sign_ins, sqlite, unit, writer
+from signoff.store import (
+    connect,
+    erasure,
+    history,
+    inbox,
+    insight,
+    outbox,
+    reader,
+    sign_ins,
+    sqlite,
+    unit,
+    writer,
+)
+from signoff.store.connect import driver
 from signoff.store.migrate import migrations
 from signoff.store.queries import FILES, load_queries
-from signoff.store.sqlite import SqliteStore, driver, has_wal_reset_race, open_snapshot, open_store
+from signoff.store.sqlite import SqliteStore, has_wal_reset_race, open_snapshot, open_store
 
 LOG = "signoff.example/test"
 
@@ -319,7 +332,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 async def main():
     acknowledged = 0
     async with opened(Path(sys.argv[1])) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
         try:
             for _ in range(200):
                 await note(store, "x" * 20_000)
@@ -370,7 +383,7 @@ async def test_a_database_that_may_only_be_read_is_said_so(tmp_path: Path) -> No
 async def test_a_held_lock_fails_the_call_and_not_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    monkeypatch.setattr(connect, "BUSY_MS", 50)
     async with opened(tmp_path / "signoff.db") as store:
         with second_hand(store.path) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -384,7 +397,7 @@ async def test_a_database_that_is_locked_for_long_does_not_end_those_who_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without WAL a writer can keep readers out; the poller is a reader."""
-    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    monkeypatch.setattr(connect, "BUSY_MS", 20)
     monkeypatch.setattr(sqlite, "has_wal_reset_race", lambda version: True)
     async with opened(tmp_path / "signoff.db") as store, store.watch("esc_1") as watch:
         with second_hand(store.path) as db:
@@ -408,7 +421,7 @@ async def test_an_agent_is_found_while_another_process_holds_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In WAL mode whoever writes keeps nobody from reading, so the event loop never waits."""
-    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    monkeypatch.setattr(connect, "BUSY_MS", 50)
     async with opened(tmp_path / "signoff.db") as store:
         ada = await ada_in(store)
         with second_hand(store.path) as db:
@@ -425,7 +438,7 @@ async def test_without_wal_a_look_waits_for_the_lock_off_the_event_loop_and_says
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "has_wal_reset_race", lambda version: True)
-    monkeypatch.setattr(sqlite, "BUSY_MS", 200)
+    monkeypatch.setattr(connect, "BUSY_MS", 200)
     async with opened(tmp_path / "signoff.db") as store:
         ada = await ada_in(store)
         assert await store.agent(ada.id) == ada
@@ -452,7 +465,7 @@ async def test_a_look_that_fails_on_the_event_loop_is_tried_where_it_may_wait(tm
     async with opened(tmp_path / "signoff.db") as store:
         ada = await ada_in(store)
         assert store._glance is not None
-        store._glance._connection._connection.close()
+        store._glance._connection.close()
         assert await store.agent(ada.id) == ada
         assert await store.agent_by_key(b"k" * 32) == ada
 
@@ -500,7 +513,7 @@ def _names_in_files() -> set[str]:
 def _names_used() -> set[str]:
     """Names of queries as attributes of `self._q` and of what `load_queries` gave."""
     used = set()
-    for module in (unit, reader, writer, sqlite, history, erasure, outbox, sign_ins):
+    for module in (unit, reader, writer, sqlite, history, erasure, outbox, sign_ins, inbox, insight):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Attribute):
                 continue

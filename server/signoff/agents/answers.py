@@ -6,6 +6,8 @@ listed here.
 
 from __future__ import annotations
 
+import json
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,7 +20,9 @@ from signoff.domain.verdict import Urgency
 if TYPE_CHECKING:
     from signoff.desk.answer import Answer
     from signoff.desk.check import Checked
+    from signoff.domain.verdict import Verdict
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 NextStep = Field(description="What to do now, in plain words. Follow it.")
 
 Checkpoint = Field(
@@ -39,6 +43,20 @@ class _Told(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """Return the structured content: what is unknown is left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """The result of `tools/call` as MCP 2026-07-28 writes it; nobody may change it, it may be sent again.
+
+        Not the SDK's model: it would be made of the same parts, and then taken apart into them.
+        """
+        made = self.as_json()
+        return {
+            "content": [{"type": "text", "text": as_text(made)}],
+            "structuredContent": made,
+            "isError": False,
+            "resultType": "complete",
+        }
 
 
 class FiredTrigger(_Told):
@@ -194,19 +212,36 @@ class Ended(_Told):
     next_step: str = NextStep
 
 
+def as_text(value: Any) -> str:
+    """Return a result as compact JSON text, for readers that take no structured content."""
+    return _COMPACT.encode(value)
+
+
 def check_told(checked: Checked) -> Check:
     """Return what an agent is told of a check."""
     verdict = checked.verdict
+    if not verdict.fired and not verdict.shadow:
+        return _told_where_nothing_fires(verdict, checked.next_step)
+    return _check_told(verdict, checked.fired, checked.next_step)
+
+
+@lru_cache(maxsize=64)
+def _told_where_nothing_fires(verdict: Verdict, next_step: str) -> Check:
+    """Return what is told of most actions: it depends on the policy alone, of which few are in use at a time."""
+    return _check_told(verdict, (), next_step)
+
+
+def _check_told(verdict: Verdict, fired: tuple[dict[str, Any], ...], next_step: str) -> Check:
     asks = verdict.outcome == "escalate"
     return Check(
         verdict=verdict.outcome,
-        triggers=tuple(FiredTrigger.model_validate(fired) for fired in checked.fired),
+        triggers=tuple(FiredTrigger.model_validate(one) for one in fired),
         urgency=verdict.urgency,
         queue=verdict.queue,
         required=Required.model_validate(verdict.require.as_json()) if asks else None,
         approve_within_s=int(verdict.approve_within.total_seconds()) if asks else None,
         policy_digest=verdict.policy_digest,
-        next_step=checked.next_step,
+        next_step=next_step,
     )
 
 

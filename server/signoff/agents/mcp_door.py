@@ -29,7 +29,6 @@ from mcp.types import (
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
-    TextContent,
     UnsubscribeRequestParams,
 )
 
@@ -42,6 +41,7 @@ from signoff.agents.mcp_verbs import call
 from signoff.desk.desk import Desk
 from signoff.domain.people import Agent
 
+_TOOLS = {tool.name: tool for tool in TOOLS}
 Request = ServerRequestContext[Subscribers, Any]
 Identify = Callable[[Request], Awaitable[Agent]]
 """Says who sent a request, from its credential; asked for every request, so that a pause counts at once."""
@@ -57,9 +57,11 @@ class Door:
     """The agent session where the transport has one for the whole process, as stdio has."""
     listening: Listening = field(default_factory=Listening)
 
-    async def call_tool(self, request: Request, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(
+        self, request: Request, params: CallToolRequestParams
+    ) -> CallToolResult | dict[str, Any]:
         """Call a tool; what it refuses is a tool error that the model reads."""
-        tool = next((one for one in TOOLS if one.name == params.name), None)
+        tool = _TOOLS.get(params.name)
         if tool is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no such tool. tools/list names them.")
 
@@ -70,7 +72,7 @@ class Door:
 
         try:
             agent = await self.identify(request)
-            made = await call(
+            told = await call(
                 self.desk,
                 agent,
                 tool,
@@ -80,9 +82,7 @@ class Door:
             )
         except Exception as error:  # noqa: BLE001 -- the door: what nobody foresaw is logged and told as such
             return tool_error(error, tool=tool.name)
-        return CallToolResult(
-            content=[TextContent(type="text", text=mcp_resources.as_text(made))], structured_content=made
-        )
+        return told.result
 
     async def list_resources(
         self, request: Request, _params: PaginatedRequestParams | None

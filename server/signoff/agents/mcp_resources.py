@@ -22,7 +22,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from signoff.agents.answers import case_told
+from signoff.agents.answers import as_text, case_told
 from signoff.desk.desk import Desk
 from signoff.desk.look import agent_case, agent_cases
 from signoff.desk.prove import prove
@@ -185,8 +185,3 @@ def _indented(value: Any) -> list[str]:
     """Return a value as indented lines: text as it is, anything else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     return ["    " + line for line in text.splitlines()] or ["    "]
-
-
-def as_text(value: Any) -> str:
-    """Return a result as compact JSON text, for readers that take no structured content."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -39,14 +39,15 @@ from signoff.desk.wait import wait_for_decision
 from signoff.domain.errors import SignoffError
 from signoff.domain.people import Agent
 
+Told = Check | Case | Claim | Ended
 Tick = Callable[[float], Awaitable[None]]
 """Told the seconds waited so far, every few seconds of waiting."""
 
 
 async def call(
     desk: Desk, agent: Agent, tool: Tool, *, arguments: dict[str, Any], tick: Tick, session: str | None = None
-) -> dict[str, Any]:
-    """Read a tool's arguments, do what it does, and return its structured content.
+) -> Told:
+    """Read a tool's arguments, do what it does, and return what is told of it.
 
     Args:
         session: The agent session, None where the transport has none.
@@ -59,12 +60,10 @@ async def call(
         given = tool.takes.model_validate(arguments)
     except ValidationError as error:
         raise invalid_arguments(error) from None
-    return (await _done(desk, agent, given, tick, session)).as_json()
+    return await _done(desk, agent, given, tick, session)
 
 
-async def _done(
-    desk: Desk, agent: Agent, given: Any, tick: Tick, session: str | None
-) -> Check | Case | Claim | Ended:
+async def _done(desk: Desk, agent: Agent, given: Any, tick: Tick, session: str | None) -> Told:
     match given:
         case CheckTriggers():
             return check_told(await check_triggers(desk, agent, given.action, given.bundle, session=session))

@@ -30,6 +30,7 @@ from signoff.desk.escalate import escalate_due
 from signoff.desk.heartbeat import note_silence, silence
 from signoff.desk.retention import erase_due, scrub_when_small
 from signoff.desk.rotate import settle_rotations
+from signoff.desk.search_fill import fill_search
 from signoff.desk.set_up import issue_set_up_link
 from signoff.domain.erasure import Kind
 from signoff.domain.errors import SignoffError, StoreUnavailable
@@ -46,6 +47,7 @@ LOOK_FOR_WORK_EVERY_S = 0.5
 PAUSE_AFTER_ERROR_S = 10.0
 LOOK_AT_ANCHORS_EVERY_S = 5.0
 RETAIN_EVERY_S = 3600.0
+FILL_SEARCH_EVERY_S = 60.0
 VACUUM_MOST_BYTES = 200_000_000
 """A larger database is not rewritten while it is served: that holds off every writer, at some 100 MB a second."""
 
@@ -145,6 +147,7 @@ def _chores(desk: Desk, config: Config) -> list[tuple[str, float, Callable[[], A
         ("Checkpoints", config.settings.checkpoint_every_s, lambda: publish(desk, config.home)),
         ("Policy", READ_POLICY_EVERY_S, lambda: _read_policy(desk, told)),
         ("Retention", RETAIN_EVERY_S, lambda: _retain(desk, config.home, keep_for)),
+        ("Search", FILL_SEARCH_EVERY_S, lambda: fill_search(desk)),
     ]
     return chores
 

@@ -17,6 +17,7 @@ from signoff.app.alerting import alerting
 from signoff.app.hosts import CannotHost
 from signoff.config import MCP_PATH, Config
 from signoff.desk.desk import Desk
+from signoff.operators.streams import Streams
 from signoff.operators.web import build_pages
 
 GRACE_S = 8  # under the ten seconds after which container runtimes kill
@@ -28,6 +29,7 @@ class Doors:
 
     pages: ASGIApp
     mcp: McpApp
+    streams: Streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -38,7 +40,9 @@ class Doors:
 def build_doors(desk: Desk, config: Config, channels: Channels) -> Doors:
     """Return the application that answers every request."""
     mcp = mcp_asgi(desk, allowed_hosts=config.hosts, allowed_origins=config.origins)
-    return Doors(pages=build_pages(desk, alerting(desk, channels)), mcp=mcp)
+    streams = Streams()
+    pages = build_pages(desk, alerting(desk, channels), streams=streams)
+    return Doors(pages=pages, mcp=mcp, streams=streams)
 
 
 def bind(config: Config) -> socket.socket:
@@ -110,7 +114,9 @@ async def serve_http(
     async def end() -> None:
         await stop.wait()
         server.should_exit = True
-        mcp_ends.set()  # which ends the streams that uvicorn would wait for
+        # Uvicorn would wait for their streams.
+        doors.streams.end()
+        mcp_ends.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run_mcp)

@@ -30,6 +30,7 @@ from signoff.domain.errors import Conflict
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.ids import NewId, new_id
 from signoff.domain.people import ROLES
+from signoff.store.ahead import payloads_ahead
 from signoff.store.log_source import LogSource
 from signoff.store.reader import Reader
 from signoff.store.sealing import add_address_key, open_sealing
@@ -226,10 +227,9 @@ async def verify_database(
     Raises:
         StoreUnavailable: The file cannot be read as a database of signoff.
     """
-    async with open_alone(path) as reader:
-        return await verify_log(
-            LogSource(reader), keys, on_progress=on_progress, anchors=anchors, operators=operators
-        )
+    async with open_alone(path) as reader, payloads_ahead(path, reader) as payloads:
+        source = LogSource(reader, payloads)
+        return await verify_log(source, keys, on_progress=on_progress, anchors=anchors, operators=operators)
 
 
 @asynccontextmanager

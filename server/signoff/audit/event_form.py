@@ -13,13 +13,12 @@ from signoff.domain.event import MAX_EVENT_BYTES
 
 _REQUIRED = frozenset({"v", "log", "seq", "prev", "at", "type", "actor", "data"})
 _FIELDS = _REQUIRED | {"escalation"}
-_FRACTIONS = (
-    re.compile(rb'":-?[0-9]+[.eE]'),
-    re.compile(rb"\[-?[0-9]"),
-    re.compile(rb",-?[0-9]"),
-)
+_MEMBER_FRACTION = re.compile(rb'":-?[0-9]+[.eE]').search
+_FIRST_NUMBER = re.compile(rb"\[-?[0-9]").search
+_NEXT_NUMBER = re.compile(rb",-?[0-9]").search
 """Where a fraction or an exponent may stand in canonical JSON, which has no blanks: as a member, or in a list. Some texts
 match too, which costs time and changes nothing. Each begins with a letter to look for; all in one take ten times as long."""
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def parse_event(raw: bytes) -> dict[str, Any] | None:
@@ -41,9 +40,13 @@ def parse_event(raw: bytes) -> dict[str, Any] | None:
 
 def _is_canonical(record: dict[str, Any], raw: bytes) -> bool:
     # In ASCII without fractions and huge numbers, orjson's sorted output is the RFC 8785 form (`domain/canonical.py`).
-    if raw.isascii() and not any(pattern.search(raw) for pattern in _FRACTIONS):
+    if (
+        raw.isascii()
+        and not _MEMBER_FRACTION(raw)
+        and (b"[" not in raw or not (_FIRST_NUMBER(raw) or _NEXT_NUMBER(raw)))
+    ):
         try:
-            return orjson.dumps(record, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == raw
+            return orjson.dumps(record, option=_CANONICAL) == raw
         except orjson.JSONEncodeError:  # an integer beyond 2^53, or nesting that orjson gives up on
             return False
     try:

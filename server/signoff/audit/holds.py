@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+HOLD_KINDS = frozenset({"hold.placed", "hold.lifted", "bundle.erased"})
+"""The only events that `Holds.follow` need be given."""
+
 
 class Holds:
     """The holds on single cases that stand at a point of the log; those on subjects name nobody in their events."""

@@ -66,6 +66,11 @@ def append(size: int, edge: Edge, *, leaf: bytes) -> tuple[Edge, list[Node]]:
     return (*edge[:kept], grown), nodes
 
 
+def last_leaf(level: int, index: int) -> int:
+    """Return which leaf completes a perfect subtree."""
+    return ((index + 1) << level) - 1
+
+
 def root(edge: Sequence[bytes]) -> bytes:
     """Return the tree hash for a right edge; `EMPTY_ROOT` for none."""
     if not edge:

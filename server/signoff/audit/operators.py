@@ -33,6 +33,8 @@ from signoff.domain.errors import Forbidden, InvalidRequest
 
 ENROLLED = "person.passkey_enrolled"
 REVOKED = "person.passkey_revoked"
+HUMAN_KINDS = frozenset({ENROLLED, REVOKED})
+"""The only events that `HumanSignatures.follow` need be given."""
 DECISIONS = frozenset({"escalation.approval_given", "escalation.decided"})
 NO_SIGNATURE = "no valid human signature"
 VERSION = 1

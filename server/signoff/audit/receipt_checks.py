@@ -8,7 +8,6 @@ after the same number of later ones.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,12 +18,13 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from signoff.audit.keys import Jwks
+from signoff.audit.processors import spare_processors
 from signoff.audit.receipt import ReceiptInvalid, ReceiptKeys, parse_signed, unverified_fields
 
 ALONE = 2_000
 """Up to so many are checked here: other processes take 0.2 s to start."""
-BLOCK = 200
-MOST_BLOCKS = 24  # about 10 MB wait at most
+BLOCK = 100
+MOST_BLOCKS = 48  # about 10 MB wait at most
 MOST_PROCESSES = 4
 
 Told = TypeVar("Told")
@@ -34,12 +34,13 @@ Given = tuple[str, Mapping[str, Any], bytes]
 
 def receipt_problem(token: str, stated: Mapping[str, Any], keys: ReceiptKeys | None) -> str | None:
     """Return what is wrong with a receipt; None if it states what it must and one of the keys signed it."""
-    if not stated.items() <= unverified_fields(token).items():
+    fields = unverified_fields(token)
+    if not stated.items() <= fields.items():
         return "its receipt states another decision"
     if keys is None:
         return None
     try:
-        signed = parse_signed(token, keys)
+        signed = parse_signed(token, keys, fields=fields)
     except ReceiptInvalid as error:
         return f"its receipt does not verify: {error}"
     return None if signed.holds() else "its receipt does not verify: no key of this issuer signed it"
@@ -59,8 +60,14 @@ def _keys(jwks: bytes) -> ReceiptKeys | None:
 class ReceiptChecks(Generic[Told]):
     """Takes receipts, and hands back what is wrong with those that are, each with what was given beside it."""
 
-    def __init__(self) -> None:
-        self._taken = 0
+    def __init__(self, *, many: bool = False) -> None:
+        """Begin with none.
+
+        Args:
+            many: True shares the first block out already; so few receipts are checked here otherwise that it costs more.
+        """
+        self._taken = ALONE if many else 0
+        self._spare = min(MOST_PROCESSES, spare_processors())
         self._block: list[tuple[Given, Told]] = []
         self._under_way: deque[tuple[list[tuple[Given, Told]], Future[list[str | None]]]] = deque()
         self._pool: ProcessPoolExecutor | None = None
@@ -78,18 +85,34 @@ class ReceiptChecks(Generic[Told]):
         if len(self._block) < BLOCK:
             return []
         block, self._block = self._block, []
-        if self._taken <= ALONE:
-            return _wrong(block, problems_of([given for given, _ in block]))
-        self._under_way.append((block, self._submit([given for given, _ in block])))
+        given = [one for one, _ in block]
+        if self._taken <= ALONE or not self._spare:
+            return _wrong(block, problems_of(given))
+        self._under_way.append((block, self._done_here(given) if self._is_full() else self._submit(given)))
         return self._settle_first() if len(self._under_way) > MOST_BLOCKS else []
+
+    def _is_full(self) -> bool:
+        """Say whether the others have all they can take, so that this process had better check a block than wait."""
+        return len(self._under_way) >= MOST_BLOCKS and not self._under_way[0][1].done()
+
+    def _done_here(self, given: list[Given]) -> Future[list[str | None]]:
+        made: Future[list[str | None]] = Future()
+        made.set_result(problems_of(given))
+        return made
 
     def finish(self) -> list[tuple[Told, str]]:
         """Check what is left, and return what is wrong with what was not settled yet."""
+        last, self._block = self._block, []
+        wrong_last = _wrong(last, problems_of([given for given, _ in last]))
+        # What nobody has begun is taken back, the newest first, while the others come from the oldest.
+        for at in range(len(self._under_way) - 1, -1, -1):
+            block, under_way = self._under_way[at]
+            if under_way.cancel():
+                self._under_way[at] = (block, self._done_here([given for given, _ in block]))
         found: list[tuple[Told, str]] = []
         while self._under_way:
             found += self._settle_first()
-        block, self._block = self._block, []
-        found += _wrong(block, problems_of([given for given, _ in block]))
+        found += wrong_last
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
@@ -99,8 +122,7 @@ class ReceiptChecks(Generic[Told]):
         if self._pool is None:
             # Not forked: this process may have threads that hold locks.
             context = multiprocessing.get_context("spawn")
-            spare = max(1, min(MOST_PROCESSES, (os.cpu_count() or 1) - 1))
-            self._pool = ProcessPoolExecutor(spare, mp_context=context)
+            self._pool = ProcessPoolExecutor(self._spare, mp_context=context)
         try:
             return self._pool.submit(problems_of, block)
         except (BrokenProcessPool, OSError) as error:

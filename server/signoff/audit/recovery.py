@@ -32,6 +32,8 @@ from signoff.audit.checkpoint import (
 from signoff.audit.merkle import HASH_BYTES
 
 RECOVERED = "log.recovered"
+RECOVERY_KINDS = frozenset({RECOVERED, "person.added", "person.changed", "person.disabled"})
+"""The only events that `Recoveries.follow` need be given."""
 MARK = b'"type":"log.recovered"'
 """Stands in the bytes of every such event, and of no other that is worth a second look."""
 MAY_RECOVER = frozenset({"admin", "supervisor"})

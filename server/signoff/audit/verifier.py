@@ -17,12 +17,10 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
-
-import orjson
 
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, parse_checkpoint, parse_note
@@ -41,32 +39,26 @@ from signoff.audit.fold import (
     move_case,
     open_case,
     short,
-    shown,
 )
-from signoff.audit.holds import Holds
+from signoff.audit.holds import HOLD_KINDS, Holds
 from signoff.audit.keys import PublicKeys
-from signoff.audit.operators import HumanSignatures, Operators
+from signoff.audit.operators import HUMAN_KINDS, HumanSignatures, Operators
+from signoff.audit.payloads import PayloadDigest, PayloadRow, digest_payload
 from signoff.audit.receipt_checks import ReceiptChecks
-from signoff.audit.recovery import MARK, Recoveries
+from signoff.audit.recovery import MARK, RECOVERY_KINDS, Recoveries
 from signoff.audit.report import PROBLEMS_KEPT, Problem, Report
 from signoff.audit.rotation import REVOKED, ROTATED, CheckpointUncounted, TrustedKeys
 from signoff.domain.canonical import sha256 as digest_of
-from signoff.domain.event import NO_EVENT, VERSION, commitment
+from signoff.domain.event import NO_EVENT, VERSION
 
 MISMATCHES_KEPT = (
     1000  # a rewritten log may contradict every checkpoint there is; the first one tells the story
 )
 
+MANY = 20_000
+"""From so many events on other processes help from the beginning."""
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-
-
-class PayloadRow(NamedTuple):
-    """A payload as it is stored beside the log; an erased one has no row."""
-
-    seq: int
-    field: str
-    salt: bytes
-    data: bytes
 
 
 class IndexRow(NamedTuple):
@@ -107,6 +99,15 @@ class PolicyRow(NamedTuple):
     loaded_at: str
 
 
+_WATCHED = frozenset(
+    {
+        *(HUMAN_KINDS | HOLD_KINDS | RECOVERY_KINDS),
+        *(ROTATED, REVOKED, ERASED, LOADED),
+        *(kind for kind in COMMITMENTS if not kind.startswith(MOVE_PREFIX)),
+    }
+)
+"""Events that say something which is not about a case; most events say neither, and need no more than their place."""
+
 _Place = tuple[int, int, str]
 """Where a problem with a receipt belongs: after those of events or among them, the event, the case."""
 
@@ -124,9 +125,14 @@ class Verifier:
     best soon after their events. Then `finish`.
     """
 
-    def __init__(self, keys: PublicKeys, operators: Operators | None = None) -> None:
+    def __init__(self, keys: PublicKeys, operators: Operators | None = None, *, expected: int = 0) -> None:
+        """Begin with an empty log.
+
+        Args:
+            expected: About how many events there will be; work on many begins to be shared out at once.
+        """
         self._trusted = TrustedKeys(keys)
-        self._receipts: ReceiptChecks[_Place] = ReceiptChecks()
+        self._receipts: ReceiptChecks[_Place] = ReceiptChecks(many=expected >= MANY)
         self._origin = keys.log[0].name
         self._humans = HumanSignatures(self._origin, operators)
         self._next = 0
@@ -135,10 +141,9 @@ class Verifier:
         self._at = ""
         self._leaves = 0
         self._edge: list[bytes] = []
-        self._stated: tuple[int, str, str, Any, bytes] | None = None
         self._suspect: int | None = None
         self._faults: set[int] = set()
-        self.grown: list[merkle.Node] = []
+        self._grown: list[list[tuple[int, bytes]]] = []
         self._tree: Problem | None = None
         self._head: HeadRow | None = None
         self._loaded: dict[str, tuple[int, str]] = {}
@@ -153,7 +158,9 @@ class Verifier:
         self._holds = Holds()
         self._recoveries = Recoveries(self._origin)
         self._problems: list[tuple[tuple[int, int], int, Problem]] = []
-        self._counts = {"problems": 0, "checkpoints": 0, "payloads": 0, "erased": 0, "cases": 0, "events": 0}
+        self._problem_count = self._events = self._opened = self._checkpoints = self._payloads = (
+            self._erased
+        ) = 0
 
     @property
     def size(self) -> int:
@@ -163,37 +170,43 @@ class Verifier:
     @property
     def opened(self) -> int:
         """Return how many cases were opened so far."""
-        return self._counts["cases"]
+        return self._opened
 
     def event(self, seq: int, raw: bytes) -> None:
         """Check the next event, given the number it is stored under and its bytes."""
+        self.events([(seq, raw)], [])
+
+    def events(self, batch: Sequence[tuple[int, bytes]], filed: Sequence[IndexRow]) -> None:
+        """Check the next events, and what each of them is filed under, if anything is."""
+        at, end = 0, len(filed)
+        for seq, raw in batch:
+            # One at a time: to read the next one into memory that the last one has left takes a third of the time.
+            leaf, record = sha256(b"\x00" + raw).digest(), parse_event(raw)
+            self._event(seq, raw, record, leaf)
+            while at < end and filed[at][0] <= seq:
+                if record is not None and not _is_filed_rightly(filed[at], seq, record, leaf):
+                    self._fault(seq, "is filed under another type, time, case or hash than its bytes have")
+                at += 1
+
+    def _event(self, seq: int, raw: bytes, record: dict[str, Any] | None, leaf: bytes) -> None:
         if seq != self._next:
             self._out_of_place(seq)
-        leaf = sha256(b"\x00" + raw).digest()
         before = merkle.root(self._edge) if MARK in raw else b""
         self._grow(leaf)
         self._next = seq + 1
-        self._counts["events"] += 1
-        record = parse_event(raw)
+        self._events += 1
         if record is None:
             self._fault(seq, "is not one canonical JSON object with the fields of an event")
         else:
             self._check_record(seq, record)
-            self._follow(seq, record)
-            wrong = self._recoveries.follow(
-                seq, record["type"], record["data"], root=before, sound=not self._faults
-            )
-            if wrong is not None:
-                self._add(Problem(seq, None, wrong))
-            self._stated = (seq, record["type"], record["at"], record.get("escalation"), leaf)
+            kind = record["type"]
+            if kind in _WATCHED:
+                self._watch(seq, record, before)
+            elif kind.startswith(MOVE_PREFIX):
+                self._follow_case(seq, record)
         self._last, self._prev = leaf, "sha256:" + leaf.hex()
         if self._heads and self._heads[0][0] <= self._next:
             self._compare_heads()
-
-    def index(self, row: IndexRow) -> None:
-        """Check what the event that was just fed is filed under."""
-        if self._stated is not None and self._stated[0] == row.seq and self._stated != row:
-            self._fault(row.seq, "is filed under another type, time, case or hash than its bytes have")
 
     def _out_of_place(self, seq: int) -> None:
         if seq < self._next:
@@ -206,16 +219,34 @@ class Verifier:
         self._prev = None  # what follows a gap cannot match what stands before it
 
     def _grow(self, leaf: bytes) -> None:
-        level, index, edge = 0, self._leaves, self._edge
-        self.grown.clear()
+        level, index, edge, grown = 0, self._leaves, self._edge, self._grown
         while index & 1:
             leaf = sha256(b"\x01" + edge.pop() + leaf).digest()
             level, index = level + 1, index >> 1
-            self.grown.append((level, index, leaf))
+            if level > len(grown):
+                grown.append([])
+            grown[level - 1].append((index, leaf))
         edge.append(leaf)
         self._leaves += 1
 
+    def grown(self) -> list[list[tuple[int, bytes]]]:
+        """Return and forget index and hash of the nodes that the events since the last call complete, by level from 1."""
+        made, self._grown = self._grown, [[] for _ in self._grown]
+        return made
+
     def _check_record(self, seq: int, record: dict[str, Any]) -> None:
+        at = record["at"]
+        if (
+            record["prev"] == self._prev
+            and record["seq"] == seq
+            and record["v"] == VERSION
+            and record["log"] == self._origin
+            and self._suspect is None
+            and at >= self._at
+            and TIME.fullmatch(at)
+        ):
+            self._at = at
+            return
         if record["seq"] != seq:
             self._fault(seq, f"holds the bytes of event {record['seq']}")
         elif record["v"] != VERSION or record["log"] != self._origin:
@@ -224,7 +255,6 @@ class Verifier:
             self._broken_link(seq)
         elif self._suspect is not None:
             self._settle_suspect()
-        at = record["at"]
         if not TIME.fullmatch(at):
             self._fault(seq, "has a time in another form")
         elif at < self._at:
@@ -249,13 +279,14 @@ class Verifier:
         if suspect is not None and suspect not in self._faults:
             self._fault(suspect, f"was changed: event {suspect + 1} names other bytes as the event before it")
 
-    def _follow(self, seq: int, record: dict[str, Any]) -> None:
-        """Take from an event what it says about payloads and its case."""
+    def _watch(self, seq: int, record: dict[str, Any], before: bytes) -> None:
+        """Take from an event what it says of keys, people, policies, holds and erasures.
+
+        Args:
+            before: The tree's root before the event, if it is a recovery.
+        """
         kind, data = record["type"], record["data"]
-        for name in COMMITMENTS.get(kind, ()):
-            made = data.get(name)
-            if made is not None:
-                self._expect(seq, name, made)
+        self._expect(seq, kind, data)
         wrong = self._humans.follow(kind, data, record["actor"])
         if kind == ROTATED:
             wrong = self._trusted.follow(data, log=self._origin)
@@ -270,7 +301,15 @@ class Verifier:
         held = self._holds.follow(kind, data, record.get("escalation"))
         if held is not None:
             self._add(Problem(seq, record["escalation"], held))
-        if not kind.startswith(MOVE_PREFIX) or kind in NO_MOVES:
+        recovered = self._recoveries.follow(seq, kind, data, root=before, sound=not self._faults)
+        if recovered is not None:
+            self._add(Problem(seq, None, recovered))
+
+    def _follow_case(self, seq: int, record: dict[str, Any]) -> None:
+        """Take from an event what it says of its case."""
+        kind, data = record["type"], record["data"]
+        self._expect(seq, kind, data)
+        if kind in NO_MOVES:
             return
         case_id = record.get("escalation")
         if not isinstance(case_id, str):
@@ -280,11 +319,16 @@ class Verifier:
         else:
             self._move(seq, case_id, record)
 
-    def _expect(self, seq: int, name: str, made: Any) -> None:
-        if not isinstance(made, str) or made in self._due:
-            self._add(Problem(seq, None, f"its {name} is not a commitment of its own"))
-        else:
-            self._due[made] = (seq, name)
+    def _expect(self, seq: int, kind: str, data: dict[str, Any]) -> None:
+        """Take the commitments that an event makes."""
+        for name in COMMITMENTS.get(kind, ()):
+            made = data.get(name)
+            if made is None:
+                continue
+            if not isinstance(made, str) or made in self._due:
+                self._add(Problem(seq, None, f"its {name} is not a commitment of its own"))
+            else:
+                self._due[made] = (seq, name)
 
     def _erase(self, seq: int, parts: Any) -> None:
         for part in parts if isinstance(parts, list) else ():
@@ -294,7 +338,7 @@ class Verifier:
                     Problem(seq, None, "says that a payload was erased which is still stored, or never was")
                 )
                 continue
-            self._counts["erased"] += 1
+            self._erased += 1
             if place[1] == "bundle":
                 self._words(place[0], ERASED_TEXTS)
 
@@ -314,7 +358,7 @@ class Verifier:
         if case_id in self._cases:
             self._add(Problem(seq, case_id, "opens a case that is already open"))
             return
-        self._counts["cases"] += 1
+        self._opened += 1
         folded = open_case(seq, record["data"], at=record["at"])
         wrong = self._humans.opened_wrongly(folded)
         if wrong is not None:
@@ -392,15 +436,16 @@ class Verifier:
         for (rank, seq, case_id), what in wrong:
             self._keep((rank, seq), Problem(seq, case_id, what))
 
-    def payload(self, row: PayloadRow) -> None:
+    def payload(self, row: PayloadRow | PayloadDigest) -> None:
         """Check a stored payload against the event that commits to it."""
-        made = commitment(row.salt, row.data)
-        place = (row.seq, row.field)
+        if isinstance(row, PayloadRow):
+            row = digest_payload(row)
+        made, place = row.made, (row.seq, row.field)
         if self._due.get(made) == place:
             del self._due[made]
-            self._counts["payloads"] += 1
-            if row.field == "bundle":
-                self._words(row.seq, shown(_json(row.data)))
+            self._payloads += 1
+            if row.words is not None:
+                self._words(row.seq, row.words)
             return
         for name, due in self._due.items():
             if due == place:
@@ -473,24 +518,20 @@ class Verifier:
             if size == self._next and "" != at < self._at:
                 self._add(Problem(None, None, f"the checkpoint of size {size} is older than its last event"))
             if size == self._next and stated == root:
-                self._counts["checkpoints"] += 1
+                self._checkpoints += 1
                 self._signed = Checkpoint(self._origin, size, stated)
                 continue
             if len(self._mismatched) < MISMATCHES_KEPT:
                 self._mismatched.append((self._signed.size if self._signed else 0, size, stated))
 
-    def node(self, made: merkle.Node, held: tuple[int, bytes] | None) -> bool:
-        """Compare a node that the event just fed completes with the one that is stored, index and hash.
+    def node_differs(self, level: int, index: int) -> None:
+        """Take that a node which the events so far complete is not stored with the hash that they make.
 
-        Returns:
-            True if they agree; one that does not is enough to know that the stored tree is another.
+        Called for the first such node, by the event that completes it: one is enough to know that the stored tree is
+        another.
         """
-        level, index, digest = made
-        if held == (index, digest):
-            return True
         what = f"the tree node {level}/{index} that it completes is not stored as its events make it"
-        self._tree = Problem(self._next - 1, None, what)
-        return False
+        self._tree = Problem(merkle.last_leaf(level, index), None, what)
 
     def head(self, row: HeadRow) -> None:
         """Take where the store says that the log ends."""
@@ -543,18 +584,17 @@ class Verifier:
         for case_id in self._rows:
             self._add(Problem(None, case_id, "a case is stored that no event opened"))
         self._tell(self._receipts.finish())
-        counts = self._counts
         return Report(
-            events=counts["events"],
-            checkpoints=counts["checkpoints"],
-            payloads=counts["payloads"],
-            erased=counts["erased"],
-            cases=counts["cases"],
+            events=self._events,
+            checkpoints=self._checkpoints,
+            payloads=self._payloads,
+            erased=self._erased,
+            cases=self._opened,
             root=merkle.root(self._edge),
             newest=self._signed,
             recoveries=tuple(self._recoveries.found),
             problems=tuple(problem for _, _, problem in self._problems),
-            problem_count=counts["problems"],
+            problem_count=self._problem_count,
             human_signatures=self._humans.valid,
             operators_pinned=self._humans.pinned,
         )
@@ -603,8 +643,8 @@ class Verifier:
         return 1 if self._faults else 0
 
     def _keep(self, place: tuple[int, int], problem: Problem) -> None:
-        self._counts["problems"] += 1
-        insort(self._problems, (place, self._counts["problems"], problem))
+        self._problem_count += 1
+        insort(self._problems, (place, self._problem_count, problem))
         del self._problems[PROBLEMS_KEPT:]
 
 
@@ -625,11 +665,8 @@ def stated_decision(case: Folded, escalation_id: str, *, log: str) -> dict[str, 
     }
 
 
-def _json(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except ValueError:
-        return None
+def _is_filed_rightly(row: IndexRow, seq: int, record: Mapping[str, Any], leaf: bytes) -> bool:
+    return row[0] != seq or row == (seq, record["type"], record["at"], record.get("escalation"), leaf)
 
 
 def _differs(name: str, held: Any, said: Any) -> str:

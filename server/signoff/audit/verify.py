@@ -6,15 +6,17 @@ not settled yet is held (`verifier.py` says what).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Generic, Protocol, TypeVar
 
 from signoff.audit.fold import CaseRow
 from signoff.audit.keys import PublicKeys
+from signoff.audit.merkle import last_leaf
 from signoff.audit.operators import Operators
+from signoff.audit.payloads import PayloadDigest, PayloadRow
 from signoff.audit.report import Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
 
 
 class SourceOfLog(Protocol):
@@ -35,8 +37,8 @@ class SourceOfLog(Protocol):
         """Return what each event is filed under, by number; nothing where events are not filed."""
         ...
 
-    def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
-        """Return the payloads, by event number."""
+    def payloads(self) -> AsyncIterator[Sequence[PayloadRow | PayloadDigest]]:
+        """Return the payloads, by event number; what counts of them is enough."""
         ...
 
     def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
@@ -80,34 +82,32 @@ async def verify_log(
         anchors: Checkpoints kept elsewhere, as signed notes; only they show that a whole log is an old copy.
         operators: The passkeys of people, kept elsewhere; None believes those that the log enrolled.
     """
-    verifier = Verifier(keys, operators)
+    total, covered, fed = await source.count(), 0, 0
+    verifier = Verifier(keys, operators, expected=total)
     for anchor in anchors:
         verifier.anchor(anchor)
     head = await source.end()
     tree = None if head is None else _Tree(source)
-    total, covered, fed = await source.count(), 0, 0
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
     cases, index = _Rows(source.cases()), _Rows(source.index())
     async for batch in source.events():
         last = batch[-1][0] if batch else -1
         while covered <= last and (signed := await checkpoints.next()) is not None:
             covered = verifier.checkpoint(signed)
-        filed: list[IndexRow] = []
-        while some_filed := await index.up_to(lambda row, last=last: row.seq <= last):  # type: ignore[misc]
-            filed += some_filed
-        tree = await _feed(verifier, batch, filed, tree)
-        while some_payloads := await payloads.up_to(lambda row: row.seq < verifier.size):
-            for one in some_payloads:
-                verifier.payload(one)
-        while fed < verifier.opened and (some := await cases.some(verifier.opened - fed)):
-            for case in some:
-                verifier.case(case)
-            fed += len(some)
+        verifier.events(batch, await _filed(index, last))
+        if tree is not None and not await tree.agrees(verifier):
+            tree = None
+        while some := await payloads.up_to(lambda row: row.seq < verifier.size):
+            for payload in some:
+                verifier.payload(payload)
+        for case in await cases.some(verifier.opened - fed):
+            verifier.case(case)
+            fed += 1
         on_progress(verifier.size, total)
     while (signed := await checkpoints.next()) is not None:
         verifier.checkpoint(signed)
-    while (payload := await payloads.next()) is not None:
-        verifier.payload(payload)
+    while (left := await payloads.next()) is not None:
+        verifier.payload(left)
     while (row := await cases.next()) is not None:
         verifier.case(row)
     async for policies in source.policies():
@@ -118,65 +118,60 @@ async def verify_log(
     return verifier.finish()
 
 
-async def _feed(
-    verifier: Verifier, batch: Sequence[tuple[int, bytes]], filed: Sequence[IndexRow], tree: _Tree | None
-) -> _Tree | None:
-    """Feed a batch of events, each followed by what it is filed under and the nodes that it completes.
-
-    Returns:
-        The stored tree, None once it is another than the events make.
-    """
-    at, end = 0, len(filed)
-    for seq, raw in batch:
-        verifier.event(seq, raw)
-        if tree is not None and verifier.grown and not await tree.agrees(verifier):
-            tree = None
-        while at < end and filed[at].seq <= seq:
-            verifier.index(filed[at])
-            at += 1
-    return tree
+async def _filed(index: _Rows[IndexRow], last: int) -> list[IndexRow]:
+    """Return what events are filed under, up to a number."""
+    filed: list[IndexRow] = []
+    while some := await index.up_to(lambda row: row.seq <= last):
+        filed += some
+    return filed
 
 
 Row = TypeVar("Row")
 
 
 class _Rows(Generic[Row]):
-    """Batches of rows, taken one by one; the next one can be looked at first."""
+    """Batches of rows, taken as many at a time as are wanted."""
 
     def __init__(self, batches: AsyncIterator[Sequence[Row]]) -> None:
         self._batches = batches
-        self._held: deque[Row] = deque()
+        self._held: Sequence[Row] = ()
+        self._at = 0
 
-    async def peek(self) -> Row | None:
-        """Return the next row without taking it, None after the last."""
-        while not self._held:
+    async def _any_left(self) -> bool:
+        """Say whether there is a next row, which is held then."""
+        while self._at >= len(self._held):
             batch = await anext(self._batches, None)
             if batch is None:
-                return None
-            self._held.extend(batch)
-        return self._held[0]
+                return False
+            self._held, self._at = batch, 0
+        return True
 
-    async def up_to(self, wanted: Callable[[Row], bool]) -> list[Row]:
-        """Return and take rows before the first that is not wanted, those of one batch at most."""
-        taken: list[Row] = []
-        if await self.peek() is not None:
-            held = self._held
-            while held and wanted(held[0]):
-                taken.append(held.popleft())
-        return taken
+    async def up_to(self, wanted: Callable[[Row], bool]) -> Sequence[Row]:
+        """Return and take the rows before the first that is not wanted, those of one batch at most."""
+        if not await self._any_left():
+            return ()
+        start, held = self._at, self._held
+        if wanted(held[-1]):  # rows are in order, so all of them are
+            self._at = len(held)
+        while self._at < len(held) and wanted(held[self._at]):
+            self._at += 1
+        return held[start : self._at]
 
     async def some(self, most: int) -> list[Row]:
-        """Return and take up to so many rows, those of one batch at most; none after the last."""
-        if await self.peek() is None:
-            return []
-        return [self._held.popleft() for _ in range(min(most, len(self._held)))]
+        """Return and take up to so many rows; fewer only at the end."""
+        taken: list[Row] = []
+        while len(taken) < most and await self._any_left():
+            start = self._at
+            self._at = min(start + most - len(taken), len(self._held))
+            taken += self._held[start : self._at]
+        return taken
 
     async def next(self) -> Row | None:
         """Return and take the next row, None after the last."""
-        row = await self.peek()
-        if row is not None:
-            self._held.popleft()
-        return row
+        if not await self._any_left():
+            return None
+        self._at += 1
+        return self._held[self._at - 1]
 
 
 class _Tree:
@@ -184,14 +179,19 @@ class _Tree:
 
     def __init__(self, source: SourceOfLog) -> None:
         self._source = source
-        self._levels: dict[int, _Rows[tuple[int, bytes]]] = {}
+        self._levels: list[_Rows[tuple[int, bytes]]] = []
 
     async def agrees(self, verifier: Verifier) -> bool:
-        """Compare what the last event completed with what is stored."""
-        for made in verifier.grown:
-            level = made[0]
-            if level not in self._levels:
-                self._levels[level] = _Rows(self._source.nodes(level))
-            if not verifier.node(made, await self._levels[level].next()):
-                return False
-        return True
+        """Compare the nodes that the last events completed with those that are stored."""
+        wrong = []
+        for level, made in enumerate(verifier.grown(), start=1):
+            if level > len(self._levels):
+                self._levels.append(_Rows(self._source.nodes(level)))
+            held = await self._levels[level - 1].some(len(made)) if made else []
+            if held != made:
+                index = next(one[0] for one, other in zip_longest(made, held) if one != other)
+                wrong.append((last_leaf(level, index), level, index))
+        if wrong:
+            _, level, index = min(wrong)
+            verifier.node_differs(level, index)
+        return not wrong

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
 
 from signoff.domain.action import Action
 from signoff.domain.asked import Recording
-from signoff.domain.bundle import Material
+from signoff.domain.bundle import Material, checked_json
 from signoff.domain.people import Agent
 from signoff.domain.secrets import mask_secrets
 from signoff.domain.verdict import Verdict
@@ -24,7 +25,7 @@ DROPPED_FIRST = ("attachments", "messages", "reasoning", "state", "alternatives"
 MAX_SUBJECT_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """One agent's ask about one action, already checked."""
 
@@ -32,9 +33,16 @@ class Ask:
     session: str
     """The agent session; the agent's id where the transport has none."""
     action: Action
-    material: Material
-    digest: str
-    """Of the action."""
+    action_json: dict[str, Any]
+    bundle: dict[str, Any]
+    """As JSON, without the action."""
+    size_bytes: int
+    """Of action and bundle as JSON, about."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the action digest; made when it is first asked for, for most asks behind the answer."""
+        return self.action.digest
 
     @staticmethod
     def of(agent: Agent, action: Action, material: Material, *, session: str | None) -> Ask:
@@ -44,13 +52,14 @@ class Ask:
             InvalidRequest: Input without one canonical form.
             LimitExceeded: Input over a limit.
         """
-        return Ask(agent, session or agent.id, action.checked(), material.checked(), action.digest)
+        action_json, bundle, size_bytes = checked_json(action, material)
+        return Ask(agent, session or agent.id, action, action_json, bundle, size_bytes)
 
     def facts(self, now: datetime) -> Facts:
         """Return what a policy is evaluated over; the history signals are the store's to add."""
         return Facts(
-            action=self.action.model_dump(mode="json", exclude_none=True),
-            bundle=self.material.as_json(),
+            action=self.action_json,
+            bundle=self.bundle,
             agent={"id": self.agent.id, "name": self.agent.name, "owner": self.agent.owner},
             session={"id": self.session},
             now=now,

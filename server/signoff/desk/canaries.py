@@ -121,7 +121,7 @@ async def _open(desk: Desk, unit: Unit, borrowed: Agent, stand_in: Agent, one: D
         )
     await note_policy(unit, policy)
     change = opened(
-        request_of(one.action, one.material, verdict, {}),
+        request_of(asking, verdict, {}),
         verdict,
         case_id=unit.new_id("esc"),
         agent=stand_in,

@@ -13,11 +13,11 @@ import orjson
 from signoff.desk.answer import Answer, tell
 from signoff.desk.attention import Attention, attention
 from signoff.desk.desk import Desk
-from signoff.desk.heartbeat import silence
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
+from signoff.desk.presence import PRESENT_FOR, others
 from signoff.desk.wait import own_case
-from signoff.domain.alert import Alert, AlertKind, Attempt, Silence
+from signoff.domain.alert import Alert, AlertKind, Attempt
 from signoff.domain.canonical import digest
 from signoff.domain.decision import Choice, Decision
 from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
@@ -30,8 +30,6 @@ from signoff.store.unit import Unit
 
 log = logging.getLogger(__name__)
 
-INBOX_PENDING = 200
-INBOX_ENDED = 50
 AGENT_CASES = 50
 
 
@@ -116,43 +114,14 @@ class CaseView:
     """What was made of a canary, once it has ended; empty for any other case, and while it waits."""
     undo_until: datetime | None
     """Until then this person can take their decision back."""
+    present: tuple[str, ...]
+    """Names of others who have it open."""
     attention: Attention
     """Who has the case in hand, and what this person may do about that."""
     alerts: tuple[AlertView, ...]
     """Who was or will be told, in order."""
     view_digest: str
     """Over everything here that a decision rests on; a decision on another view is refused as stale."""
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CaseLine:
-    """A case in a list."""
-
-    case: Escalation
-    agent_name: str
-    decided_by: tuple[str, ...]
-    """Names."""
-    acknowledged_by: str | None
-    """The name of who looks at it."""
-    assigned_to: str | None
-    """The name of whom it was given to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """What waits for a person, and what ended lately."""
-
-    pending: tuple[CaseLine, ...]
-    """Most urgent first, then least time left."""
-    ended: tuple[CaseLine, ...]
-    """Newest first."""
-    failed_alerts: int
-    """Alerts of open cases that were given up."""
-    silence: Silence | None
-    """Alerts that are due and that nobody sends."""
-    policy_problem: str | None
-    """Why the policy file as it is now is not in force."""
     now: datetime
 
 
@@ -185,6 +154,7 @@ async def look(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
     async def note(unit: Unit) -> None:
         data = {"view_digest": view.view_digest, "version": view.case.version}
         await unit.record(Draft("bundle.viewed", unit.now, sign_in.actor, data, escalation_id))
+        await unit.inbox.see(sign_in.person.id, escalation_id, view.case.version)
 
     await desk.store.write(note)
     return view
@@ -242,6 +212,7 @@ async def view_of(
         step_up=step_up,
         canary=await _canary(reader, case),
         undo_until=_undo_until(case, sign_in, now),
+        present=others(await reader.inbox.present(case.id, now - PRESENT_FOR), sign_in),
         attention=await attention(reader, policy.policy, case, sign_in, agent, now=now),
         alerts=tuple([await _alert_view(reader, one, state, names) for one, state in alerts]),
         view_digest=digest(
@@ -260,51 +231,6 @@ async def view_of(
         ),
         now=now,
     )
-
-
-async def inbox(desk: Desk, sign_in: SignIn) -> Inbox:
-    """Return what waits for a person and what ended lately.
-
-    Raises:
-        Forbidden: A magic link shows its case only.
-    """
-    if sign_in.only_case is not None:
-        raise Forbidden("This link opens one case. Sign in to see your inbox.")
-    async with desk.store.reading() as reader:
-        now = await moment(desk, reader)
-        pending = await _pending_for(reader, sign_in)
-        ended = await reader.ended_cases(INBOX_ENDED)
-        agents = {one.id: one.name for one in await reader.agents()}
-        people = {one.id: one.name for one in await reader.people()}
-        failed = await reader.count_failed_alerts()
-        silent = await silence(desk, reader)
-    desk.policy.current()  # so that `problem` speaks of the file as it is now
-
-    def lines(cases: list[Escalation]) -> tuple[CaseLine, ...]:
-        return tuple(
-            CaseLine(
-                case,
-                agents.get(case.agent_id, case.agent_id),
-                tuple(people.get(one, one) for one in case.decided_by),
-                people.get(case.acknowledged_by) if case.acknowledged_by else None,
-                people.get(case.assigned_to) if case.assigned_to else None,
-            )
-            for case in cases
-            if may_see_case(sign_in, case.id, case.queue)
-        )
-
-    return Inbox(lines(pending), lines(ended), failed, silent, desk.policy.problem, now)
-
-
-async def _pending_for(reader: Reader, sign_in: SignIn) -> list[Escalation]:
-    """Return the first cases that wait for a person, however many of other queues stand before them."""
-    most = INBOX_PENDING
-    while True:
-        pending = await reader.pending_cases(most)
-        mine = [case for case in pending if may_see_case(sign_in, case.id, case.queue)]
-        if len(mine) >= INBOX_PENDING or len(pending) < most:
-            return mine[:INBOX_PENDING]
-        most *= 4
 
 
 async def agent_case(desk: Desk, agent: Agent, escalation_id: str) -> AgentCase:

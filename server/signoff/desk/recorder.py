@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
-import orjson
 
 from signoff.desk.ask import Ask, Kept, kept
 from signoff.desk.history import fill, forget
@@ -51,7 +50,7 @@ class Heard:
         self.policy = policy
         self.verdict = verdict
         self.facts = facts
-        self.size_bytes = len(orjson.dumps((facts.action, facts.bundle)))
+        self.size_bytes = ask.size_bytes
         self._what: Kept | None = None
 
     def what(self, *, document: bool) -> Kept:
@@ -69,6 +68,10 @@ class Recorder:
         self._policy = policy
         self._settings = settings
         self._line: deque[Heard] = deque()
+        self._being_written = 0
+        """Checks that left the line and are not on disk yet."""
+        self._size_bytes = 0
+        """Of those and of the line."""
         self._work, self._hurry = anyio.Event(), anyio.Event()
         self._filling = False
         self._running = False
@@ -76,7 +79,7 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Return how many answered checks are not on disk yet."""
-        return len(self._line)
+        return len(self._line) + self._being_written
 
     async def later(self, heard: Heard) -> None:
         """Record a check soon; at once where the line is full or nobody works on it.
@@ -87,6 +90,7 @@ class Recorder:
         if self._store.read_only is not None:
             raise StoreUnavailable(self._store.read_only)
         self._line.append(heard)
+        self._size_bytes += heard.size_bytes
         if self._running and not self._is_full():
             self._work.set()
             if len(self._line) >= FULL_ENOUGH:
@@ -97,11 +101,11 @@ class Recorder:
         except BaseException:
             if heard in self._line:  # the agent is told to stop, so nothing was asked
                 self._line.remove(heard)
+                self._size_bytes -= heard.size_bytes
             raise
 
     def _is_full(self) -> bool:
-        size_bytes = sum(one.size_bytes for one in self._line)
-        return len(self._line) > MOST_WAITING or size_bytes > MOST_WAITING_BYTES
+        return self.waiting > MOST_WAITING or self._size_bytes > MOST_WAITING_BYTES
 
     async def settle(self, ask: Ask) -> None:
         """Write the line first if a check of the same action waits in it: a request must find it.
@@ -166,6 +170,7 @@ class Recorder:
             # From here no turn for anybody until the unit stands in the writer's line: `settle` counts on it.
             batch = list(self._line)
             self._line.clear()
+            self._being_written += len(batch)
             checks = [
                 Answered(one.ask, one.verdict, one.facts, one.policy, one.what(document=documents))
                 for one in batch
@@ -178,10 +183,15 @@ class Recorder:
                 await self._store.write(write)
             except anyio.get_cancelled_exc_class():
                 # The unit runs to its end although nobody waits for it any more.
+                self._size_bytes -= sum(one.size_bytes for one in batch)
                 raise
             except BaseException:
                 self._line.extendleft(reversed(batch))
                 raise
+            else:
+                self._size_bytes -= sum(one.size_bytes for one in batch)
+            finally:
+                self._being_written -= len(batch)
 
     async def _write(self) -> None:
         while True:

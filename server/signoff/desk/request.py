@@ -80,8 +80,8 @@ async def request_approval(
     schemas = {name: one for name, one in given.items() if one is not None}
     input_digest = digest(
         {
-            "action": action.model_dump(mode="json", exclude_none=True),
-            "bundle": material.as_json(),
+            "action": asking.action_json,
+            "bundle": asking.bundle,
             "response_schema": None,
             "urgency": urgency,
             **schemas,
@@ -104,7 +104,7 @@ async def request_approval(
         verdict = asked_for(evaluate(policy, facts))
         await note_policy(unit, policy)
         change = opened(
-            request_of(action, material, verdict, schemas),
+            request_of(asking, verdict, schemas),
             verdict,
             case_id=unit.new_id("esc"),
             agent=agent,
@@ -170,11 +170,12 @@ def asked_for(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="escalate", fired=(asked,))
 
 
-def request_of(action: Action, material: Material, verdict: Verdict, schemas: Mapping[str, Any]) -> Request:
+def request_of(asking: Ask, verdict: Verdict, schemas: Mapping[str, Any]) -> Request:
     """Return the request with every secret masked; the digest is over what the agent sent."""
+    action = asking.action
     shown: dict[str, Any] = {
         "action": {"arguments": action.arguments, "summary": action.summary or ""},
-        "bundle": material.as_json(),
+        "bundle": asking.bundle,
         "verdict": {"fired": [one.as_json() for one in verdict.fired]},
     }
     shown.update(schemas)
@@ -195,7 +196,7 @@ def request_of(action: Action, material: Material, verdict: Verdict, schemas: Ma
         tool=action.tool,
         server=action.server,
         summary=masked["action"]["summary"],
-        action_digest=action.digest,
+        action_digest=asking.digest,
         masked=paths,
         document=canonical(document),
     )

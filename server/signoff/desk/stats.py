@@ -7,10 +7,8 @@ are not counted: they are no work.
 from __future__ import annotations
 
 import math
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,8 +16,8 @@ from zoneinfo import ZoneInfo
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.domain.case import Status
-from signoff.domain.people import SignIn, check_full, works_queue
-from signoff.store.insight import Answered, Counted
+from signoff.domain.people import Person, SignIn, check_full
+from signoff.store.insight import Answered, Ended, Moment, Took
 
 PERIODS = (1, 7, 30, 90, 365)
 """Days that can be looked at."""
@@ -37,8 +35,8 @@ class Group:
     name: str
     ended: Counter[Status] = field(default_factory=Counter)
     """How many stand how; those that the policy decided alone are not among them."""
-    seconds: array[float] = field(default_factory=lambda: array("d"))
-    """From opening to decision, one entry for each case that people decided; in order once they are counted."""
+    seconds: Counter[int] = field(default_factory=Counter)
+    """How many of them took so long from opening to decision."""
 
     @property
     def opened(self) -> int:
@@ -48,11 +46,16 @@ class Group:
     @property
     def decided(self) -> int:
         """Return how many cases people decided."""
-        return len(self.seconds)
+        return self.seconds.total()
 
-    def percentile(self, share: float) -> float | None:
+    def percentile(self, share: float) -> int | None:
         """Return how many seconds so many of the decisions took at most (nearest rank), None for no decisions."""
-        return self.seconds[math.ceil(share * len(self.seconds)) - 1] if self.seconds else None
+        left = math.ceil(share * self.decided)
+        for seconds, count in sorted(self.seconds.items()):
+            left -= count
+            if left <= 0:
+                return seconds
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +109,22 @@ async def stats(desk: Desk, sign_in: SignIn | None, *, days: int) -> Stats:
         check_full(sign_in)
     person = None if sign_in is None else sign_in.person
     zone = "UTC" if person is None else person.hours.zone
-    all_queues = person is None or bool(person.roles & {"supervisor", "auditor", "admin"})
     days = days if days in PERIODS else 30
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
         since = now - timedelta(days=days)
         tally = _Tally(zone)
-        async with aclosing(reader.insight.cases_since(since)) as cases:
-            async for one in cases:
-                if all_queues or (person is not None and works_queue(person, one.queue)):
-                    tally.add(one)
-        answers = await reader.insight.answers_since(since)
+        for one in await reader.insight.cases_since(since, _queues(person)):
+            tally.add(one)
+        always = [
+            AlwaysApproved(
+                name,
+                count,
+                none_seen(count),
+                await reader.insight.fast_approvals(since, name, FAST.total_seconds()),
+            )
+            for name, count in tally.always_approved()
+        ]
     return Stats(
         days=days,
         since=since,
@@ -126,14 +134,21 @@ async def stats(desk: Desk, sign_in: SignIn | None, *, days: int) -> Stats:
         decided_at_hour=tuple(tally.decided_at),
         queues=_in_order(tally.queues.values()),
         triggers=_in_order(tally.triggers.values()),
-        always_approved=_always_approved(tally.alone, answers),
+        always_approved=tuple(always),
         by_policy=tally.by_policy,
-        own_queues=not all_queues,
+        own_queues=_queues(person) is not None,
     )
 
 
+def _queues(person: Person | None) -> frozenset[str] | None:
+    """Return the queues whose cases are counted for a person, None for all of them."""
+    if person is None or person.roles & {"supervisor", "auditor", "admin"} or not person.queues:
+        return None
+    return person.queues
+
+
 class _Tally:
-    """Counts cases one by one."""
+    """Adds up what was counted."""
 
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
@@ -144,46 +159,40 @@ class _Tally:
         self.alone: dict[str, Counter[Status]] = {}
         self.by_policy = 0
 
-    def add(self, one: Counted) -> None:
-        if one.status in ("approved", "rejected") and not one.by_people:
-            self.by_policy += 1
-            return
-        self.opened_at[one.opened_at.astimezone(self._zone).hour] += 1
-        seconds = None
-        if one.by_people and one.decided_at is not None:
-            self.decided_at[one.decided_at.astimezone(self._zone).hour] += 1
-            seconds = (one.decided_at - one.opened_at).total_seconds()
-        groups = [self.queues.setdefault(one.queue, Group(one.queue))]
-        groups += [self.triggers.setdefault(name, Group(name)) for name in dict.fromkeys(one.triggers)]
-        for group in groups:
-            group.ended[one.status] += 1
-            if seconds is not None:
-                group.seconds.append(seconds)
-        if len(one.triggers) == 1 and seconds is not None:
-            self.alone.setdefault(one.triggers[0], Counter())[one.status] += 1
+    def add(self, one: Ended | Took | Moment) -> None:
+        if isinstance(one, Moment):
+            hours = self.decided_at if one.decided else self.opened_at
+            hours[one.at.astimezone(self._zone).hour] += one.cases
+        elif isinstance(one, Took):
+            groups = self._triggers(one.triggers) if one.queue is None else [self._queue(one.queue)]
+            for group in groups:
+                group.seconds[one.seconds] += one.cases
+        elif one.status in ("approved", "rejected") and not one.by_people:
+            self.by_policy += one.cases
+        else:
+            for group in (self._queue(one.queue), *self._triggers(one.triggers)):
+                group.ended[one.status] += one.cases
+            if len(one.triggers) == 1 and one.by_people:
+                self.alone.setdefault(one.triggers[0], Counter())[one.status] += one.cases
+
+    def _queue(self, name: str) -> Group:
+        return self.queues.setdefault(name, Group(name))
+
+    def _triggers(self, names: tuple[str, ...]) -> list[Group]:
+        return [self.triggers.setdefault(name, Group(name)) for name in dict.fromkeys(names)]
+
+    def always_approved(self) -> list[tuple[str, int]]:
+        """Return the triggers whose cases were all approved as they were, and how many, most first."""
+        found = [
+            (name, ended["approved"])
+            for name, ended in self.alone.items()
+            if ended["approved"] == ended.total() >= ENOUGH_TO_RELAX
+        ]
+        return sorted(found, key=lambda one: (-one[1], one[0]))
 
 
 def _in_order(groups: Iterable[Group]) -> tuple[Group, ...]:
-    made = sorted(groups, key=lambda one: (-one.opened, one.name))
-    for one in made:
-        one.seconds = array("d", sorted(one.seconds))
-    return tuple(made)
-
-
-def _always_approved(
-    alone: dict[str, Counter[Status]], answers: Sequence[Answered]
-) -> tuple[AlwaysApproved, ...]:
-    fast = Counter(
-        one.triggers[0]
-        for one in answers
-        if len(one.triggers) == 1 and one.choice == "approve" and is_fast(one)
-    )
-    found = [
-        AlwaysApproved(name, ended["approved"], none_seen(ended["approved"]), fast[name])
-        for name, ended in alone.items()
-        if ended["approved"] == ended.total() >= ENOUGH_TO_RELAX
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.decided, one.trigger)))
+    return tuple(sorted(groups, key=lambda one: (-one.opened, one.name)))
 
 
 def none_seen(tries: int) -> float:

@@ -46,6 +46,19 @@ class Action(BaseModel):
         description="One line in plain words: what running this does. Shown to the person as your claim.",
     )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON form that is stored and shown; what was not sent is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def as_sent(self) -> dict[str, Any]:
+        """Return what `as_json` does where `is_clean(…, tuples=False)` says that the arguments are plain JSON."""
+        made: dict[str, Any] = {"tool": self.tool, "arguments": self.arguments}
+        if self.server is not None:
+            made["server"] = self.server
+        if self.summary is not None:
+            made["summary"] = self.summary
+        return made
+
     @property
     def digest(self) -> str:
         """Return the action digest: SHA-256 over the RFC 8785 form of `{arguments, server?, tool}`."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from signoff.domain.action import Action
+from signoff.domain.action import MAX_ARGUMENTS_BYTES, Action
 from signoff.domain.canonical import check_value, is_clean, is_surely_within, parse_json, short_key, size_over
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 
@@ -20,6 +21,8 @@ MAX_STEP_TEXT_BYTES = 64 * 1024
 MAX_STEPS = 2000
 MAX_MESSAGES = 2000
 MAX_ATTACHMENT_BYTES = 512 * 1024
+_SMALL_BYTES = MAX_ARGUMENTS_BYTES // 8
+"""Of orjson's text: what is not longer is within every limit in bytes (see `is_surely_within`)."""
 
 
 class _Part(BaseModel):
@@ -99,10 +102,17 @@ def _normalised_messages(given: Any) -> Any:
     """Accept OpenAI-shaped and Anthropic-shaped conversations beside our own form."""
     if not isinstance(given, (list, tuple)):
         return given
+    if all(map(_is_ours, given)):
+        return given
     made: list[Any] = []
     for index, item in enumerate(given):
         made.extend(_normalised(item, index) if isinstance(item, Mapping) else [item])
     return made
+
+
+def _is_ours(item: Any) -> bool:
+    """Say whether a turn is nothing but a role and a text, as nearly all are; there is nothing to normalise."""
+    return type(item) is dict and len(item) == 2 and "role" in item and type(item.get("content")) is str
 
 
 def _normalised(item: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
@@ -222,6 +232,29 @@ class Material(_Part):
             InvalidRequest: A value without one canonical form.
             LimitExceeded: Names the field, the limit and the size.
         """
+        self.checked_json()
+        return self
+
+    def checked_json(self) -> dict[str, Any]:
+        """Return what `as_json` does, after checking every limit; for one that is in order, all is gone through once.
+
+        Raises:
+            InvalidRequest: A value without one canonical form.
+            LimitExceeded: Names the field, the limit and the size.
+        """
+        self._check_sizes()
+        plain = self.as_sent()
+        if plain is not None and is_clean(plain, tuples=False) and is_surely_within(plain, MAX_BUNDLE_BYTES):
+            return plain
+        # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
+        _check_members(self, "bundle")
+        plain = self.as_json()
+        too_large = size_over(plain, MAX_BUNDLE_BYTES)
+        if too_large is not None:
+            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{too_large} bytes")
+        return plain
+
+    def _check_sizes(self) -> None:
         if len(self.reasoning) > MAX_STEPS:
             raise LimitExceeded("bundle.reasoning", f"{MAX_STEPS} steps", f"{len(self.reasoning)} steps")
         if len(self.messages) > MAX_MESSAGES:
@@ -240,22 +273,50 @@ class Material(_Part):
                 raise LimitExceeded(
                     f"bundle.attachments[{index}].data", f"{MAX_ATTACHMENT_BYTES} bytes", f"{size} bytes"
                 )
-        # Before `as_json`: pydantic writes NaN as null, and cannot write deep nesting or half surrogates at all.
-        if self._is_surely_fine():
-            return self
-        _check_members(self, "bundle")
-        too_large = size_over(self.as_json(), MAX_BUNDLE_BYTES)
-        if too_large is not None:
-            raise LimitExceeded("bundle", f"{MAX_BUNDLE_BYTES} bytes", f"{too_large} bytes")
-        return self
 
-    def _is_surely_fine(self) -> bool:
-        """Say whether a look at everything at once finds it in order; where not, the slow way says what is wrong."""
+    def as_sent(self) -> dict[str, Any] | None:
+        """Return what `as_json` does where `is_clean(…, tuples=False)` says that it is plain JSON.
+
+        None where it cannot be made, or where it would leave out what must be looked at.
+        """
+        if _has_empty_extra(self.subject) or _has_empty_extra(self.risk):
+            return None
         try:
-            plain = self.model_dump(exclude_defaults=True)
+            made = self.model_dump(exclude_none=True, exclude_defaults=True)
         except ValueError:  # nested too deeply
-            return False
-        return is_clean(plain) and is_surely_within(plain, MAX_BUNDLE_BYTES)
+            return None
+        # The model's own tuples are lists in JSON; those in what an agent sent are none that a JSON parser made.
+        for name, member in made.items():
+            if type(member) is tuple:
+                made[name] = list(member)
+        for message in made.get("messages", ()):
+            if "tool_calls" in message:
+                message["tool_calls"] = list(message["tool_calls"])
+        return made
+
+
+def _has_empty_extra(part: BaseModel | None) -> bool:
+    extra = None if part is None else part.model_extra
+    return extra is not None and None in extra.values()
+
+
+def checked_json(action: Action, material: Material) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Return action and bundle as JSON after checking every limit, and how many bytes orjson makes of them.
+
+    What is small and in order, as nearly all is, is gone through once.
+
+    Raises:
+        InvalidRequest: A value without one canonical form.
+        LimitExceeded: Names the field, the limit and the size.
+    """
+    what, around = action.as_sent(), material.as_sent()
+    few = len(material.reasoning) <= MAX_STEPS and len(material.messages) <= MAX_MESSAGES
+    if few and around is not None and is_clean([what, around], depth=-1, tuples=False):
+        size_bytes = len(orjson.dumps((what, around)))
+        if size_bytes <= _SMALL_BYTES:
+            return what, around, size_bytes
+    checked = action.checked().as_json(), material.checked_json()
+    return *checked, len(orjson.dumps(checked))
 
 
 def _check_members(value: Any, field: str) -> None:

@@ -124,6 +124,17 @@ def may_see_case(sign_in: SignIn, escalation_id: str, queue: str) -> bool:
     return "auditor" in sign_in.person.roles or works_queue(sign_in.person, queue)
 
 
+def seen_queues(person: Person) -> frozenset[str] | None:
+    """Return the queues whose cases a person sees, None for every one; as `may_see_case` says of each."""
+    if person.disabled_at is not None:
+        return frozenset()
+    if person.roles & {"supervisor", "auditor"}:
+        return None
+    if "operator" not in person.roles:
+        return frozenset()
+    return person.queues or None
+
+
 def works_queue(person: Person, queue: str) -> bool:
     """Say whether somebody decides cases of a queue: supervisors of every one, operators of their own."""
     if "supervisor" in person.roles:

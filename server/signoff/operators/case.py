@@ -18,6 +18,7 @@ from signoff.desk import signing
 from signoff.desk.answering import check_changed
 from signoff.desk.look import CaseView, look
 from signoff.desk.passkeys import has_passkey
+from signoff.desk.presence import come
 from signoff.domain.canonical import parse_json
 from signoff.domain.decision import Answer, Choice
 from signoff.domain.errors import (
@@ -50,6 +51,7 @@ async def show(door: Door, request: Request) -> Response:
     """Answer GET /cases/{id}."""
     sign_in = await who(door, request)
     view = await look(door.desk, sign_in, request.path_params["escalation_id"])
+    await come(door.desk, sign_in, view.case.id)
     return await page_of(door, sign_in, view, sent={})
 
 

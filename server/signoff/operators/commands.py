@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from signoff.domain.characters import Mark, Piece
 
@@ -92,8 +92,7 @@ def _inked(text: str, pattern: re.Pattern[str]) -> Iterator[Inked]:
     for found in pattern.finditer(text):
         if found.start() > end:
             yield Inked(text[end : found.start()])
-        ink: Ink = found.lastgroup or ""  # type: ignore[assignment] -- the groups are named for the inks
-        yield Inked(found[0], ink)
+        yield Inked(found[0], cast(Ink, found.lastgroup or ""))  # the groups are named for the inks
         end = found.end()
     if end < len(text):
         yield Inked(text[end:])

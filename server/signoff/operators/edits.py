@@ -15,7 +15,7 @@ from signoff.domain.characters import Piece, pieces
 
 LineKind = Literal["same", "old", "new", "place"]
 
-MAX_COMPARED = 600
+MAX_COMPARED = 300
 """Lines of each side that are compared with each other; beyond, one block goes and one comes. It takes their product."""
 _PATHS = (
     "file_path",

@@ -111,6 +111,11 @@ class Field:
     """Of rows: an item that is not there yet."""
 
     @property
+    def there(self) -> bool:
+        """Say whether the form changes a value that was there before."""
+        return self.before is not NOTHING
+
+    @property
     def value(self) -> str:
         """Return what stands in a field of one value."""
         return self.sent[0] if self.sent else ""
@@ -245,7 +250,7 @@ class Builder:
     def _list(self, plain: Mapping[str, Any], base: Field, value: Any, depth: int) -> Field | None:
         if value is not NOTHING and not isinstance(value, list):
             return None
-        held = [] if value is NOTHING else list(value)
+        held = list(value) if isinstance(value, list) else []
         items = part_of(plain.get("items"), self.root)
         if items is None or items.nullable:
             return None
@@ -299,14 +304,16 @@ class Builder:
     def _group(self, part: Part, base: Field, value: Any, depth: int) -> Field | None:
         if value is not NOTHING and not isinstance(value, Mapping):
             return None
-        held: Mapping[str, Any] = {} if value is NOTHING else value
+        held: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
         named = part.plain.get("properties", {})
         extra = {key: one for rule in part.rules for key, one in rule.properties.items() if key not in named}
         needed = part.plain.get("required", [])
         keys = _ordered(held, [*named, *extra], needed if isinstance(needed, list) else [])
+        # By the place in the schema, so that a name stays the same however the fields are ordered.
+        places = {key: at for at, key in enumerate(dict.fromkeys([*held, *named, *extra]))}
         made = {}
-        for at, key in enumerate(keys):
-            name = f"{base.name}{at}" if base.name == "a" else f"{base.name}_{at}"
+        for key in keys:
+            name = f"{base.name}_{places[key]}"
             made[key] = self.field(
                 named.get(key, extra.get(key, {})), name, _member(base.path, key), key,
                 required=key in needed, value=held.get(key, NOTHING), depth=depth + 1,

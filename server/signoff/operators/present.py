@@ -329,10 +329,11 @@ def looks_like(text: str) -> tuple[Opaque, int]:
     """Return what code or blob a text looks like, and where that begins, in characters."""
     if len(text) < 4:
         return "", 0
-    for what, pattern in (("sql", _SQL), ("shell", _SHELL)):
+    looks: tuple[tuple[Opaque, re.Pattern[str]], ...] = (("sql", _SQL), ("shell", _SHELL))
+    for what, pattern in looks:
         found = pattern.search(text)
         if found is not None:
-            return what, found.start()  # type: ignore[return-value] -- both are words of Opaque
+            return what, found.start()
     return ("base64" if _is_base64(text.strip()) else ""), 0
 
 

@@ -205,7 +205,7 @@ def _edits(arguments: Mapping[str, Any], at: str, room: Room) -> tuple[tuple[Fil
 
 
 def _file_edit(edit: Edit, keys: Sequence[str], at: str, room: Room) -> FileEdit:
-    lines = []
+    lines: list[tuple[int | None, Line]] = []
     for line in numbered(edit.lines):
         if len(lines) == MAX_LINES or len(line[1].text) > room.each or not room.take(line[1].shown):
             break
@@ -398,7 +398,7 @@ def _rank(entry: Entry) -> int:
         return 0
     if entry.command is not None:
         return 1
-    if row.sense.remarks or (row.value is not None and (row.value.marked or row.value.opaque)):
+    if row.sense.remarks or (row.value is not None and (row.value.opaque or _holds_hidden(row.value))):
         return ODD
     if row.sense.kind == "money" or not _TARGETS.isdisjoint(
         words_of("".join(piece.text for piece in row.name))
@@ -407,6 +407,13 @@ def _rank(entry: Entry) -> int:
     if row.value is not None and row.value.folded:
         return 6
     return 4 if row.value is not None or entry.brief else 5
+
+
+def _holds_hidden(value: Shown) -> bool:
+    """Say whether a text holds a marked character other than a space at its end, which prose often has."""
+    return value.marked > 0 and (
+        value.apart or any(one.mark and not one.text.startswith("⟦space x ") for one in value.whole)
+    )
 
 
 def _glanced(entry: Entry) -> Glance:

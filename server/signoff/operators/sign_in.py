@@ -6,7 +6,7 @@ The cookie is the only credential that is ever read: a bearer key in a header co
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,6 +23,7 @@ from signoff.operators.forms import fields_of
 from signoff.operators.guard import Site
 from signoff.operators.problems import Problem
 from signoff.operators.render import Render
+from signoff.operators.streams import Streams
 
 _CASE = re.compile(r"esc_[0-9A-Z]{26}")
 SIGNED_OUT = "/sign-in?out=1"
@@ -40,6 +41,7 @@ class Door:
     render: Render
     site: Site
     alerting: Alerting | None = None
+    streams: Streams = field(default_factory=Streams)
 
     @property
     def cookie(self) -> str:

@@ -20,7 +20,6 @@ from signoff.operators import (
     admin_alerts,
     case,
     hand,
-    inbox,
     links,
     my_sign_in,
     passkey_doors,
@@ -37,29 +36,36 @@ from signoff.operators.canaries import canary_routes
 from signoff.operators.case_parts import part_routes
 from signoff.operators.follow import follow_routes
 from signoff.operators.guard import Guard, Site
+from signoff.operators.inbox import inbox_routes
 from signoff.operators.installed import installed_routes
+from signoff.operators.live import live_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
 from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
 from signoff.operators.stats import stats_routes
+from signoff.operators.streams import Streams
 from signoff.operators.style import style_routes
+from signoff.operators.together import together_routes
 from signoff.store.unit import Unit
 
 
-def build_pages(desk: Desk, alerting: Alerting | None = None) -> Guard:
+def build_pages(desk: Desk, alerting: Alerting | None = None, *, streams: Streams | None = None) -> Guard:
     """Return the pages for people, to be mounted at `/` after every other route.
 
     Args:
         alerting: What sends test alerts and subscribes browsers; without it the pages offer neither.
+        streams: Ended by whoever stops the server; without it, streams end with their pages.
 
     Raises:
         InvalidRequest: `base_url` is neither https nor http on localhost.
     """
     render = load(lambda: desk.store.read_only)
-    door = Door(desk, render, Site(desk.settings.base_url), alerting)
+    door = Door(desk, render, Site(desk.settings.base_url), alerting, streams or Streams())
     pages = Starlette(
         routes=[
-            Route("/", partial(inbox.show, door)),
+            *inbox_routes(door),
+            *live_routes(door),
+            *together_routes(door),
             Route("/cases/{escalation_id}", partial(case.show, door)),
             Route("/cases/{escalation_id}/attachments/{number}", partial(case.attachment, door)),
             Route("/cases/{escalation_id}/preview", partial(case.preview, door), methods=["POST"]),

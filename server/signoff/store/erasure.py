@@ -36,6 +36,13 @@ class Eraser:
     each row that it cleared."""
 
 
+async def _erase_words(queries: Any, db: Any, case: str) -> AsyncGenerator[Row]:
+    """Clear the index of words; a virtual table returns no rows."""
+    await queries.erase_case_words(db, escalation_id=case)
+    for nothing in tuple[Row]():
+        yield nothing
+
+
 ERASERS: tuple[Eraser, ...] = (
     Eraser(
         "bundle",
@@ -52,6 +59,7 @@ ERASERS: tuple[Eraser, ...] = (
         "asked",
         lambda queries, db, case: queries.strip_ask(db, escalation_id=case, tool=ERASED_TOOL),
     ),
+    Eraser("bundle", "case_words", _erase_words),
     Eraser("bundle", "idempotency", lambda queries, db, case: queries.erase_keys(db, escalation_id=case)),
     Eraser(
         "alert", "alert_attempt", lambda queries, db, case: queries.erase_attempts(db, escalation_id=case)

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Glance:
-    """Stands where a `Reader` expects an aiosqlite connection, and never suspends its caller.
+    """Finds one row by its key, and never suspends its caller.
 
     Args:
         connection: A DB-API connection that only reads and that nothing else uses.
@@ -22,7 +22,7 @@ class Glance:
         self._connection = connection
         connection.execute("PRAGMA busy_timeout=0")
 
-    async def execute_fetchall(self, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
-        """Return every row; all of them are read, so that no transaction stays open."""
+    def row(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        """Return the first row, or None; all of them are read, so that no transaction stays open."""
         rows: list[Any] = self._connection.execute(sql, parameters).fetchall()
-        return rows
+        return rows[0] if rows else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,19 +16,35 @@ from signoff.domain.escalation import Escalation
 from signoff.domain.people import Agent
 from signoff.store import rows
 
-PAGE = 1000
 
+class Ended(NamedTuple):
+    """How many cases with these triggers stand how."""
 
-class Counted(NamedTuple):
-    """What statistics count of one case."""
-
-    status: Status
     queue: str
     triggers: tuple[str, ...]
-    opened_at: datetime
-    decided_at: datetime | None
+    status: Status
     by_people: bool
-    """Whether people decided it; False while it waits, where it ended by itself, and where the policy decided."""
+    """Whether people decided; False while they wait, where they ended by themselves, and where the policy decided."""
+    cases: int
+
+
+class Took(NamedTuple):
+    """How many cases of a queue, or with these triggers, people decided so many seconds after their opening."""
+
+    queue: str | None
+    """None where it counts by triggers."""
+    triggers: tuple[str, ...]
+    seconds: int
+    cases: int
+
+
+class Moment(NamedTuple):
+    """How many cases were opened, or decided, in a quarter of an hour."""
+
+    at: datetime
+    """Its beginning."""
+    decided: bool
+    cases: int
 
 
 class Answered(NamedTuple):
@@ -37,8 +53,6 @@ class Answered(NamedTuple):
     person_id: str
     choice: Choice
     decided_at: datetime
-    queue: str
-    triggers: tuple[str, ...]
     looked_at: datetime | None
     """When this person first looked at the case; None where they decided it without opening it."""
 
@@ -67,27 +81,26 @@ class Insight:
         self._connection = connection
         self._q = queries
 
-    async def cases_since(self, since: datetime) -> AsyncGenerator[Counted]:
-        """Stream the cases opened since an instant, in the order of opening; canaries are left out."""
-        row = await self._q.opened_since(self._connection, since=to_text(since))
-        if row is None:
-            return
-        start = row["opened_seq"]
-        while True:
-            found = self._q.counted_cases(self._connection, opened_seq=start, most=PAGE)
-            page = [one async for one in found]
-            for one in page:
-                yield Counted(
-                    one["status"],
-                    one["queue"],
-                    tuple(orjson.loads(one["triggers"])),
-                    from_text(one["opened_at"]),
-                    rows.optional_time(one["decided_at"]),
-                    one["decided_by"] != "[]",
-                )
-            if len(page) < PAGE:
-                return
-            start = page[-1]["opened_seq"] + 1
+    async def cases_since(
+        self, since: datetime, queues: Iterable[str] | None = None
+    ) -> list[Ended | Took | Moment]:
+        """Return what the cases opened since an instant add up to; canaries are left out.
+
+        Args:
+            queues: Of these only; None for all.
+        """
+        found = await self._connection.execute_fetchall(
+            self._q.counted_cases.sql,
+            {"since": to_text(since), "queues": None if queues is None else rows.to_json(sorted(queues))},
+        )
+        return [_counted(*row) for row in found]
+
+    async def fast_approvals(self, since: datetime, trigger: str, within_s: float) -> int:
+        """Return how many approvals of cases that one trigger alone stopped came so soon after the first look."""
+        row = await self._q.fast_approvals(
+            self._connection, since=to_text(since), triggers=rows.to_json([trigger]), within_s=within_s
+        )
+        return int(row["n"])
 
     async def answers_since(self, since: datetime) -> list[Answered]:
         """Return what people decided since an instant and did not take back, in order."""
@@ -97,8 +110,6 @@ class Insight:
                 one["person_id"],
                 one["choice"],
                 from_text(one["decided_at"]),
-                one["queue"],
-                tuple(orjson.loads(one["triggers"])),
                 rows.optional_time(one["looked_at"]),
             )
             async for one in found
@@ -179,6 +190,18 @@ class CanaryMoves(Insight):
             answered_at=to_text(at),
             choice=choice,
         )
+
+
+def _counted(
+    kind: str, queue: str, triggers: str, status: Status, value: Any, count: int
+) -> Ended | Took | Moment:
+    if kind == "ended":
+        return Ended(queue, tuple(orjson.loads(triggers)), status, bool(value), count)
+    if kind in ("by queue", "by triggers"):
+        by_queue = kind == "by queue"
+        return Took(queue if by_queue else None, tuple(orjson.loads(triggers)), value, count)
+    hour, _, minute = value.rpartition(":")
+    return Moment(from_text(f"{hour}:{int(minute):02}:00.000000Z"), kind == "decided", count)
 
 
 def _canary(row: rows.Row) -> Canary:

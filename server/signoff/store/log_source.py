@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from signoff.audit.fold import CaseRow
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
+from signoff.audit.payloads import PayloadDigest, PayloadRow
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow
+from signoff.store.ahead import Payloads
 from signoff.store.reader import Reader
 
 
 class LogSource:
     """Lends a reader's streams under the verifier's names; the reader must see one unchanging state."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, payloads: Payloads | None = None) -> None:
+        """Lend a reader's streams.
+
+        Args:
+            payloads: Those of the same state, if another process reads them ahead.
+        """
         self._reader = reader
+        self._payloads = payloads
 
     async def count(self) -> int:
         """Return how many events there are."""
@@ -27,9 +35,9 @@ class LogSource:
         """Return what each event is filed under, by number."""
         return self._reader.index()
 
-    def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
+    def payloads(self) -> AsyncIterator[Sequence[PayloadRow | PayloadDigest]]:
         """Return the payloads, by event number."""
-        return self._reader.payloads()
+        return self._reader.payloads() if self._payloads is None else self._payloads()
 
     def checkpoints(self) -> AsyncIterator[Sequence[CheckpointRow]]:
         """Return the signed checkpoints, by size."""

@@ -23,6 +23,8 @@ FILES = (
     "erasure.sql",
     "duty.sql",
     "transparency.sql",
+    "inbox.sql",
+    "search.sql",
     "insight.sql",
 )
 

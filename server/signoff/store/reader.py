@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PayloadRow, PolicyRow
+from signoff.audit.payloads import PayloadRow
+from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow
 from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.asked import Asked
 from signoff.domain.clock import from_text, to_text
@@ -21,14 +23,16 @@ from signoff.domain.question import Question
 from signoff.store import rows
 from signoff.store.erasure import ErasureReads
 from signoff.store.history import Windows
+from signoff.store.inbox import InboxView
 from signoff.store.insight import Insight
 from signoff.store.outbox import OutboxView
+from signoff.store.payload_process import Orders
 from signoff.store.sealing import NO_KEY, Sealing
 from signoff.store.sign_ins import SignIns
 
-PAGE = 500
+PAGE = 250  # small enough that what is read is still in the processor's cache when it is checked
 POLICY_PAGE = 16
-PAYLOAD_PAGE_BYTES = 4_000_000  # a payload has up to 2 MB, and most have a few KB
+PAYLOAD_PAGE_BYTES = 1_000_000  # a payload has up to 2 MB, and most have a few KB
 
 
 class Reader(ErasureReads):
@@ -44,6 +48,8 @@ class Reader(ErasureReads):
         """Who sends alerts, and what is wrong with that."""
         self.sign_ins: SignIns = SignIns(connection, queries)
         """Sign-in sessions, and links that were asked for."""
+        self.inbox: InboxView = InboxView(connection, queries)
+        """What waits for whom, who looks, and finding cases."""
         self.insight: Insight = Insight(connection, queries)
         """What statistics count."""
 
@@ -213,14 +219,6 @@ class Reader(ErasureReads):
     async def last_seq_of_case(self, escalation_id: str) -> int:
         """Return the number of a case's last event."""
         return int((await self._q.last_seq_of_case(self._connection, escalation_id=escalation_id))["seq"])
-
-    async def pending_cases(self, most: int) -> list[Escalation]:
-        """Return cases that wait: most urgent first, then least time left."""
-        return [rows.case(row) async for row in self._q.pending_cases(self._connection, most=most)]
-
-    async def ended_cases(self, most: int) -> list[Escalation]:
-        """Return cases that ended, newest first."""
-        return [rows.case(row) async for row in self._q.ended_cases(self._connection, most=most)]
 
     async def ended_cases_of_tool(self, tool: str, most: int) -> list[tuple[Escalation, int | None]]:
         """Return cases of a tool that ended, newest first, with the bytes of what was asked; None once erased."""
@@ -457,9 +455,8 @@ class Reader(ErasureReads):
             yield page
             seq = page[-1].seq + 1
 
-    async def payloads(self) -> AsyncGenerator[Sequence[PayloadRow]]:
-        """Stream every payload by event number, in pages."""
-        seq, field = -1, ""
+    async def payloads(self, seq: int = -1, field: str = "") -> AsyncGenerator[Sequence[PayloadRow]]:
+        """Stream every payload after a number and field, in their order, in pages."""
         while True:
             sizes = await self._page(self._q.payload_sizes_from, seq=seq, field=field, most=PAGE)
             most = _fitting([size for (size,) in sizes])
@@ -493,8 +490,8 @@ class Reader(ErasureReads):
         """Stream index and hash of the tree nodes of a level, by index, in pages."""
         index = 0
         while True:
-            found = self._q.nodes_from(self._connection, level=level, idx=index, most=PAGE)
-            page = [(row["idx"], bytes(row["hash"])) async for row in found]
+            found = await self._page(self._q.nodes_from, level=level, idx=index, most=PAGE)
+            page = [*map(tuple, found)]
             if not page:
                 return
             yield page
@@ -518,38 +515,30 @@ class Reader(ErasureReads):
         """
         after = -1
         while True:
-            page = await self._page(self._q.cases_after, opened_seq=after, most=PAGE)
+            page = await self._page(self._q.stated_cases_after, opened_seq=after, most=PAGE)
             if not page:
                 return
-            yield await self._case_rows(page, after)
-            after = page[-1]["opened_seq"]
+            last = page[-1]["opened_seq"]
+            decisions = await self._page(self._q.every_decision_of_cases, after=after, last=last)
+            receipts = await self._page(self._q.every_receipt_of_cases, after=after, last=last)
+            yield rows.case_rows(page, decisions=decisions, receipts=receipts)
+            after = last
+
+    async def orders(self, path: Path, *, first: int) -> Orders:
+        """Return what another process needs to read the payloads of the state that this reader sees.
+
+        Args:
+            path: Of the database that is read.
+            first: The event from whose payloads on they are read.
+        """
+        head_sql: str = self._q.head.sql
+        (row,) = await self._page(self._q.head)
+        return Orders(path, head_sql, self._q.payloads_since.sql, tuple(row), first)
 
     async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
         """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""
         found: Sequence[Any] = await self._connection.execute_fetchall(query.sql, values)
         return found
-
-    async def _case_rows(self, page: Sequence[rows.Row], after: int) -> list[CaseRow]:
-        span = {"after": after, "last": page[-1]["opened_seq"]}
-        decisions = _by_case(await self._page(self._q.every_decision_of_cases, **span))
-        receipts = _by_case(await self._page(self._q.every_receipt_of_cases, **span))
-        return [
-            rows.case_row(row, decisions=decisions.get(row["id"], ()), receipts=receipts.get(row["id"], ()))
-            for row in _by_name(page)
-        ]
-
-
-def _by_name(page: Sequence[Any]) -> Iterator[rows.Row]:
-    """Return rows as mappings; sqlite3's own look a name up by going through all of them."""
-    names = page[0].keys() if page else ()
-    return (dict(zip(names, row, strict=True)) for row in page)
-
-
-def _by_case(page: Sequence[Any]) -> dict[str, list[rows.Row]]:
-    made: dict[str, list[rows.Row]] = {}
-    for one in _by_name(page):
-        made.setdefault(one["of_case"], []).append(one)
-    return made
 
 
 def _fitting(sizes: Sequence[int]) -> int:

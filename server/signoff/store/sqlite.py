@@ -7,11 +7,10 @@ WAL with synchronous=FULL: a power cut loses nothing that was acknowledged. A SQ
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,8 @@ from signoff.domain.errors import Conflict, SignoffError, StoreUnavailable
 from signoff.domain.event import NO_EVENT
 from signoff.domain.ids import NewId
 from signoff.domain.people import Agent
+from signoff.store import rows
+from signoff.store.connect import connect, driver
 from signoff.store.glance import Glance
 from signoff.store.migrate import migrate_sqlite
 from signoff.store.queries import load_queries
@@ -37,8 +38,8 @@ from signoff.store.writer import Writer
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-BUSY_MS = 10_000  # another process's batch takes milliseconds; ten seconds means something is wrong
 READERS = 4
+SELDOM = 50_000  # objects more than before until the collector looks, instead of 700
 POLL_S = 0.02  # how late a change by another process may be noticed
 
 
@@ -53,34 +54,10 @@ class Settings:
     """2 is FULL, 3 is EXTRA."""
 
 
-def driver() -> Any:
-    """Return the DB-API module with the newest SQLite: `pysqlite3` where it is installed."""
-    try:
-        return importlib.import_module("pysqlite3")
-    except ImportError:
-        return sqlite3
-
-
 def has_wal_reset_race(version: tuple[int, int, int]) -> bool:
     """Say whether a SQLite version can corrupt a database in WAL mode when checkpoints race (sqlite.org/wal.html)."""
     fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     return version >= (3, 7) and not fixed
-
-
-def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
-    mode = "ro" if read_only else "rwc"
-    if read_only and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-        # A copy on read-only media: SQLite wants to make files beside a WAL database unless told that nobody writes.
-        mode = "ro&immutable=1"
-    connection = module.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-    )
-    connection.row_factory = module.Row
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA trusted_schema=OFF")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
-    return connection
 
 
 def _open_for_writing(module: Any, path: Path) -> tuple[Any, Settings]:
@@ -89,7 +66,7 @@ def _open_for_writing(module: Any, path: Path) -> tuple[Any, Settings]:
     Raises:
         StoreUnavailable: A setting did not take, so durability is not what it must be.
     """
-    connection = _connect(module, path, read_only=False)
+    connection = connect(module, path, read_only=False)
     wal = not has_wal_reset_race(module.sqlite_version_info)
     wanted = ("wal", 2) if wal else ("delete", 3)
     connection.execute(f"PRAGMA journal_mode={wanted[0]}")
@@ -115,7 +92,8 @@ class SqliteStore:
         writer: Writer,
         readers: list[Reader],
         *,
-        glance: Reader | None,
+        glance: Glance | None,
+        queries: Any,
         waiters: Waiters,
         settings: Settings,
         path: Path,
@@ -129,6 +107,7 @@ class SqliteStore:
         self._free = list(readers)
         self._lent = anyio.Semaphore(len(readers))
         self._glance = glance
+        self._by_id, self._by_key = queries.agent.sql, queries.agent_by_key.sql
         self._errors: tuple[type[Exception], ...] = (sqlite3.Error, driver().Error)
         self._waiters = waiters
 
@@ -148,6 +127,8 @@ class SqliteStore:
 
         async def work(connection: Any) -> bool:
             if vacuum:
+                # Words that were erased lie in older parts of the index until all parts are made one.
+                await connection.execute_fetchall("INSERT INTO case_words (case_words) VALUES ('optimize')")
                 await connection.execute_fetchall("VACUUM")
             ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy
@@ -176,19 +157,28 @@ class SqliteStore:
 
     async def agent(self, agent_id: str) -> Agent | None:
         """Return an agent by id as it is committed now, whichever process wrote it."""
-        return await self._at_a_glance(lambda reader: reader.agent(agent_id))
+        with suppress(*self._errors):
+            return self._at_a_glance(self._by_id, {"id": agent_id})
+        async with self.reading() as reader:
+            return await reader.agent(agent_id)
 
     async def agent_by_key(self, key_hash: bytes) -> Agent | None:
         """Return the agent that holds a key now."""
-        return await self._at_a_glance(lambda reader: reader.agent_by_key(key_hash))
-
-    async def _at_a_glance(self, read: Callable[[Reader], Awaitable[T]]) -> T:
-        """Read a row on the event loop; where that does not work at once, on a connection that may wait."""
-        if self._glance is not None:
-            with suppress(*self._errors):
-                return await read(self._glance)
+        with suppress(*self._errors):
+            return self._at_a_glance(self._by_key, {"key_hash": key_hash})
         async with self.reading() as reader:
-            return await read(reader)
+            return await reader.agent_by_key(key_hash)
+
+    def _at_a_glance(self, sql: str, by: Mapping[str, Any]) -> Agent | None:
+        """Read an agent's row on the event loop.
+
+        Raises:
+            sqlite3.Error: That does not work at once; a connection that may wait has to read it.
+        """
+        if self._glance is None:
+            raise sqlite3.OperationalError("nothing is read on the event loop here")
+        row = self._glance.row(sql, by)
+        return None if row is None else rows.agent(row)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[Reader]:
@@ -197,8 +187,8 @@ class SqliteStore:
             yield reader
 
     @asynccontextmanager
-    async def watch(self, escalation_id: str) -> AsyncGenerator[Watching]:
-        """Watch a case for changes by any task or process."""
+    async def watch(self, escalation_id: str | None) -> AsyncGenerator[Watching]:
+        """Watch a case, or everything, for changes by any task or process."""
         watching = self._waiters.add(escalation_id)
         try:
             yield watching
@@ -239,15 +229,15 @@ async def open_store(
                 f"{path} holds the log {row['log']}, the keys are for {log}. Use the keys that made this database."
             )
         readers = [
-            Reader(await _aio(stack, lambda: _connect(module, path, read_only=True)), queries, sealing)
+            Reader(await _aio(stack, lambda: connect(module, path, read_only=True)), queries, sealing)
             for _ in range(READERS)
         ]
         glance = None
         if settings.journal_mode == "wal":  # otherwise a commit keeps readers waiting
-            looking = _connect(module, path, read_only=True)
+            looking = connect(module, path, read_only=True)
             stack.callback(looking.close)
-            glance = Reader(Glance(looking), queries, sealing)
-        watching = await _aio(stack, lambda: _connect(module, path, read_only=True))
+            glance = Glance(looking)
+        watching = await _aio(stack, lambda: connect(module, path, read_only=True))
         writer = Writer(
             writing,
             queries,
@@ -265,6 +255,7 @@ async def open_store(
                     writer,
                     readers,
                     glance=glance,
+                    queries=queries,
                     waiters=waiters,
                     settings=settings,
                     path=path,
@@ -292,7 +283,7 @@ async def open_snapshot(path: Path, *, sealing: Sealing = NO_KEY) -> AsyncGenera
         raise StoreUnavailable(f"There is no database at {path}.")
     async with AsyncExitStack() as stack:
         try:
-            connection = await _aio(stack, lambda: _connect(module, path, read_only=True))
+            connection = await _aio(stack, lambda: connect(module, path, read_only=True))
             await connection.execute_fetchall("BEGIN")
             await connection.execute_fetchall("SELECT size FROM audit_head")
         except (sqlite3.Error, module.Error) as error:
@@ -309,7 +300,7 @@ def copy_database(source: Path, out: Path) -> None:
     module = driver()
     handle = os.open(out, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.close(handle)
-    reading, writing = _connect(module, source, read_only=True), None
+    reading, writing = connect(module, source, read_only=True), None
     try:
         writing = module.connect(str(out), isolation_level=None)
         reading.backup(writing)
@@ -342,7 +333,7 @@ async def open_alone(path: Path) -> AsyncGenerator[Reader]:
     if not await anyio.Path(path).is_file():
         raise StoreUnavailable(f"There is no database at {path}.")
     try:
-        connection = _connect(module, path, read_only=True)
+        connection = connect(module, path, read_only=True)
     except (sqlite3.Error, module.Error) as error:
         raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
     try:
@@ -351,11 +342,17 @@ async def open_alone(path: Path) -> AsyncGenerator[Reader]:
             connection.execute("SELECT size FROM audit_head").fetchall()
         except (sqlite3.Error, module.Error) as error:
             raise StoreUnavailable(f"{path} cannot be read as a database of signoff: {error}.") from error
-        # What is loaded by now stays; without this the collector goes through all of it again and again.
+        queries, often = load_queries(), gc.get_threshold()
+        # What is loaded by now stays, and what is read leaves no circles behind: the collector finds nothing in
+        # either, and would go through all of it again and again.
         gc.freeze()
-        yield Reader(_AtOnce(connection), load_queries())
+        gc.set_threshold(SELDOM, *often[1:])
+        try:
+            yield Reader(_AtOnce(connection), queries)
+        finally:
+            gc.set_threshold(*often)
+            gc.unfreeze()
     finally:
-        gc.unfreeze()
         connection.close()
 
 
@@ -394,6 +391,7 @@ async def _notice_others(connection: Any, queries: Any, waiters: Waiters) -> Non
                     before = size if seen is not None else max((await reader.head()).size - 1000, 0)
                     size, seen = (await reader.head()).size, row[0]
                     waiters.wake(await reader.cases_changed_since(before))
+                    waiters.wake_watchers_of_all()  # not everything that people see change is an event
             except Exception as error:
                 # A disk or a lock that fails now may work in a moment; those who wait look for themselves anyway.
                 if _translated(error) is None:

@@ -86,6 +86,6 @@ class Store(Protocol):
         """Lend a connection of its own that sees one unchanging state: for exports and verification."""
         ...
 
-    def watch(self, escalation_id: str) -> AbstractAsyncContextManager[Watch]:
-        """Watch a case for changes by any task or process."""
+    def watch(self, escalation_id: str | None) -> AbstractAsyncContextManager[Watch]:
+        """Watch a case for changes by any task or process; None: everything that is written."""
         ...

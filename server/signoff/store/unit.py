@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from signoff.audit import chain
 from signoff.audit.chain import Head
 from signoff.domain.alert import Alert, AlertDraft, Delivery, Sent
@@ -16,12 +18,14 @@ from signoff.domain.duty import Absence, Override, Rotation
 from signoff.domain.errors import Conflict
 from signoff.domain.escalation import Escalation
 from signoff.domain.event import Actor, Draft, commitment
+from signoff.domain.finding import queue_word, words_of
 from signoff.domain.hours import Hours
 from signoff.domain.ids import NewId
 from signoff.domain.people import Address, Agent, Link, Passkey, Person, SignInSession
 from signoff.store import rows
 from signoff.store.erasure import ErasureWrites
 from signoff.store.history import History
+from signoff.store.inbox import InboxMoves
 from signoff.store.insight import CanaryMoves
 from signoff.store.outbox import Outbox
 from signoff.store.reader import Reader
@@ -47,6 +51,7 @@ class Unit(ErasureWrites, Reader):
     """
 
     sign_ins: SignInMoves
+    inbox: InboxMoves
     insight: CanaryMoves
 
     def __init__(
@@ -66,6 +71,7 @@ class Unit(ErasureWrites, Reader):
         self.history = History(connection, queries, now)
         self.outbox: Outbox = Outbox(connection, queries, now=now, new_id=self.new_id)
         self.sign_ins = SignInMoves(connection, queries, now=now, new_id=self.new_id)
+        self.inbox = InboxMoves(connection, queries, now=now, changed=batch.changed.add)
         self.insight = CanaryMoves(connection, queries)
 
     @property
@@ -96,7 +102,11 @@ class Unit(ErasureWrites, Reader):
             await self._q.add_case(
                 self._connection, **rows.fixed_columns(case), **rows.moving_columns(case), opened_seq=seq
             )
+            if "bundle" in change.payloads:
+                document = orjson.loads(change.payloads["bundle"])
+                await self.inbox.add_words(seq, words_of(document, case_id=case.id, queue=case.queue))
         else:
+            before = await self.case(case.id) if change.handles and "queue" in data else None
             moved = await self._q.move_case(
                 self._connection,
                 **rows.moving_columns(case),
@@ -107,6 +117,8 @@ class Unit(ErasureWrites, Reader):
                 raise Conflict("The case changed meanwhile. Read it again and retry.")
             # Here and in no verb, so that none can forget it: what the policy counts stands as its case does.
             await self.history.moved(case)
+            if before is not None:
+                await self.inbox.move_words(case.id, queue_word(before.queue), queue_word(case.queue))
         if change.undoes is not None:
             await self._q.undo_decisions(self._connection, escalation_id=case.id, undone_at=to_text(self.now))
         if change.decision is not None:

@@ -34,17 +34,17 @@ class Waiters:
     """Who waits for which case in this process."""
 
     def __init__(self) -> None:
-        self._by_case: dict[str, set[Watching]] = {}
+        self._by_case: dict[str | None, set[Watching]] = {}
         self._someone = anyio.Event()
 
-    def add(self, escalation_id: str) -> Watching:
-        """Let someone wait for a case."""
+    def add(self, escalation_id: str | None) -> Watching:
+        """Let someone wait for a case, or for anything at all."""
         watching = Watching()
         self._by_case.setdefault(escalation_id, set()).add(watching)
         self._someone.set()
         return watching
 
-    def remove(self, escalation_id: str, watching: Watching) -> None:
+    def remove(self, escalation_id: str | None, watching: Watching) -> None:
         """Let them go."""
         mine = self._by_case[escalation_id]
         mine.discard(watching)
@@ -58,6 +58,12 @@ class Waiters:
         for escalation_id in escalation_ids:
             for watching in self._by_case.get(escalation_id, ()):
                 watching.ring()
+        self.wake_watchers_of_all()
+
+    def wake_watchers_of_all(self) -> None:
+        """Wake everyone who waits for anything at all."""
+        for watching in self._by_case.get(None, ()):
+            watching.ring()
 
     @property
     def anyone(self) -> bool:

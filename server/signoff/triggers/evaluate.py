@@ -45,9 +45,9 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
     source = Source(policy.signals, facts)
     reading = read(source, plan.reads, plan.asks)
     reasons = _reasons(plan, reading, policy.index)
+    if not any(reasons):
+        return policy.unmatched
     hits = [(rule, reason) for rule, reason in zip(plan.rules, reasons, strict=True) if reason is not None]
-    if not hits:
-        return _unmatched(policy)
     rules = [rule for rule, _ in hits]
     explained = explanations(source, policy.index, rules)
     valued = values_of(rules[:MAX_EXPLAINED], policy.index, reading)
@@ -153,23 +153,6 @@ def _unsuppressed(enforced: list[tuple[Trigger, Fired]]) -> list[tuple[Trigger, 
         for trigger, fired in enforced
         if trigger.id not in named or fired.reason.startswith("error:")
     ]
-
-
-def _unmatched(policy: LoadedPolicy) -> Verdict:
-    """Return the verdict where nothing fired, which is how most actions are answered."""
-    defaults = policy.policy.defaults
-    return Verdict(
-        outcome=defaults.unmatched,
-        fired=(),
-        shadow=(),
-        policy_digest=policy.digest,
-        queue=DEFAULT_QUEUE,
-        urgency="normal",
-        require=Requirement(),
-        approve_within=defaults.approve_within,
-        approval_valid_for=defaults.approval_valid_for,
-        on_deadline=defaults.on_deadline,
-    )
 
 
 def _combined(

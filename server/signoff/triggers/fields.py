@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from signoff.domain.near import meant
@@ -59,6 +60,9 @@ FUNCTIONS = frozenset(
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 
+@lru_cache(
+    maxsize=4096
+)  # asked at every evaluation for every path that is read; paths are a policy's, no agent's
 def canonical_path(path: Path) -> Path:
     """Return a path under its own root: `subject.id` is `bundle.subject.id`."""
     alias = ALIASES.get(path[0])

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from signoff.domain.canonical import sha256
 from signoff.domain.errors import PolicyInvalid
 from signoff.domain.near import meant
-from signoff.domain.policy import DEFAULT_QUEUE, Policy, Trigger
+from signoff.domain.policy import DEFAULT_QUEUE, Defaults, Policy, Trigger
+from signoff.domain.verdict import Requirement, Verdict
 from signoff.triggers.compile import Index, Rule, index_rules
 from signoff.triggers.document import Document, Path, Place, Problem, read_document
 from signoff.triggers.expression import Expression, Flaw, Variables, compile_checked, constant_result
@@ -54,6 +55,12 @@ class LoadedPolicy:
     """What messages call it, usually the file's name."""
     history: Mapping[str, Definition] = field(default_factory=dict)
     """What the declared history signals count, by the signal's name."""
+    unmatched: Verdict = field(init=False)
+    """The verdict where no trigger fires, which is how most actions are answered."""
+
+    def __post_init__(self) -> None:
+        """Make the one verdict that depends on nothing but the policy."""
+        object.__setattr__(self, "unmatched", _unmatched(self.policy.defaults, self.digest))
 
     def needs_history(self, tool: str) -> bool:
         """Say whether an action of a tool is counted by a signal, or judged by one that counts."""
@@ -62,6 +69,21 @@ class LoadedPolicy:
         return any(name in self.history for name in self.index.plan(tool).signals) or any(
             one.counts_tool(tool) for one in self.history.values()
         )
+
+
+def _unmatched(defaults: Defaults, digest: str) -> Verdict:
+    return Verdict(
+        outcome=defaults.unmatched,
+        fired=(),
+        shadow=(),
+        policy_digest=digest,
+        queue=DEFAULT_QUEUE,
+        urgency="normal",
+        require=Requirement(),
+        approve_within=defaults.approve_within,
+        approval_valid_for=defaults.approval_valid_for,
+        on_deadline=defaults.on_deadline,
+    )
 
 
 def load_policy(text: str, *, source: str) -> LoadedPolicy:

@@ -73,6 +73,7 @@ class Reading:
 def read(source: Source, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple[str, Path]]) -> Reading:
     """Gather exactly the values that some expressions need; a bundle of 2 MB costs what is read of it."""
     reading = Reading(Context())
+    values = reading.values
     large: dict[str, Path] = {}
     for name, path in reads:
         found, value = source.look_up(path)
@@ -81,9 +82,9 @@ def read(source: Source, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple
         elif found != "here":
             reading.refused[name] = found
         elif isinstance(value, (bool, int)) or (type(value) is float and abs(value) <= MAX_NUMBER):
-            reading.values[name] = value
+            values[name] = value
         elif type(value) is str and value.isascii():
-            reading.values[name] = value
+            values[name] = value
             reading.sizes[path] = Size(len(value), 1, 0)
             reading.chars += len(value)
         else:
@@ -95,11 +96,11 @@ def read(source: Source, reads: Iterable[tuple[str, Path]], asks: Iterable[tuple
     for name, path in asks:
         found, _ = source.look_up(path)
         if found in ("here", "missing"):
-            reading.values[name] = found == "here"
+            values[name] = found == "here"
         else:
             reading.refused[name] = found
     try:
-        reading.context.update(reading.values)
+        reading.context.update(values)
     except (ValueError, TypeError, OverflowError):
         _give_one_by_one(reading)
     return reading

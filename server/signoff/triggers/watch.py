@@ -29,6 +29,7 @@ class PolicyFile:
             PolicyInvalid: It cannot be read or loaded; nothing is decided without a policy.
         """
         self.path = path
+        self._name = str(path)
         self.problem: str | None = None
         """Why the file as it is now is not the policy that counts; None while it is."""
         try:
@@ -40,7 +41,7 @@ class PolicyFile:
     def current(self) -> LoadedPolicy:
         """Return the policy that counts now; costs one `stat` while the file stays as it is."""
         try:
-            if _stamp(self.path.stat()) == self._stamp:
+            if _stamp(os.stat(self._name)) == self._stamp:  # noqa: PTH116 -- at every check; the path object takes as long as the call
                 return self._loaded
             text, stamp = _read(self.path)
         except (OSError, ValueError) as error:

@@ -2,10 +2,13 @@
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-for (const time of document.querySelectorAll("time[datetime]:not([data-left])")) {
-  time.title = time.textContent;
-  time.textContent = local.format(new Date(time.dateTime));
+export function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]:not([data-left])")) {
+    time.title = time.textContent;
+    time.textContent = local.format(new Date(time.dateTime));
+  }
 }
+localTimes(document);
 
 export function span(seconds) {
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -39,7 +42,7 @@ function tick() {
     }
   }
 }
-if (!Number.isNaN(madeAt) && document.querySelector("time[data-left]")) {
+if (!Number.isNaN(madeAt)) {
   tick();
   setInterval(tick, 1000);
 }

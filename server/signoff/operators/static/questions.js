@@ -6,7 +6,10 @@ const EVERY_MS = 3000;
 function isBeingWritten() {
   return [...document.querySelectorAll("textarea, input:not([type=hidden]), select")].some((field) => {
     if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-    if (field.tagName === "SELECT") return [...field.options].some((one) => one.selected !== one.defaultSelected);
+    if (field.tagName === "SELECT") {
+      const first = Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
+      return field.selectedIndex !== first;
+    }
     return field.value !== field.defaultValue;
   });
 }

@@ -49,10 +49,13 @@ function say(field) {
   place.hidden = !found;
   if (found) {
     field.setAttribute("aria-invalid", "true");
-    field.setAttribute("aria-describedby", place.id);
   } else {
     field.removeAttribute("aria-invalid");
   }
+  const others = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== place.id);
+  const described = found ? [...others, place.id] : others;
+  if (described.length) field.setAttribute("aria-describedby", described.join(" "));
+  else field.removeAttribute("aria-describedby");
   return found;
 }
 

@@ -48,13 +48,15 @@ ORDER BY d.seq;
 -- name: every_decision_of_cases(after, last)
 -- The decisions stored for cases opened after one event and up to another, or under one of their events, those taken
 -- back too, each with its content. One statement for many cases: one for each was half the time of verifying a log.
-SELECT e.id AS of_case, d.*, p.body AS content
+SELECT e.id AS of_case, d.seq AS seq, d.id, d.escalation_id, d.choice, d.person_id, d.roles, d.assurance, d.decided_at,
+  d.undone_at, p.body AS content
 FROM escalation e
 JOIN decision d ON d.escalation_id = e.id
 LEFT JOIN payload p ON p.seq = d.seq AND p.field = 'decision'
 WHERE e.opened_seq > :after AND e.opened_seq <= :last
 UNION ALL
-SELECT e.id AS of_case, d.*, p.body AS content
+SELECT e.id AS of_case, d.seq AS seq, d.id, d.escalation_id, d.choice, d.person_id, d.roles, d.assurance, d.decided_at,
+  d.undone_at, p.body AS content
 FROM escalation e
 JOIN audit_event a ON a.escalation_id = e.id
 JOIN decision d ON d.seq = a.seq AND d.escalation_id <> e.id
@@ -100,14 +102,6 @@ SELECT a.type, a.body AS event, p.body AS content FROM audit_event a
 LEFT JOIN payload p ON p.seq = a.seq AND p.field IN ('question', 'answer')
 WHERE a.escalation_id = :escalation_id AND a.type IN ('escalation.asked', 'escalation.answered') ORDER BY a.seq;
 
--- name: pending_cases(most)
--- Cases that wait for people: most urgent first, then least time left.
-SELECT * FROM escalation WHERE status = 'pending' ORDER BY urgency_rank DESC, deadline_at, id LIMIT :most;
-
--- name: ended_cases(most)
--- Cases that have ended, newest first.
-SELECT * FROM escalation WHERE status <> 'pending' ORDER BY decided_at DESC, id LIMIT :most;
-
 -- name: cases_of_agent(agent_id, most)
 -- An agent's own cases, newest first.
 SELECT * FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT :most;
@@ -131,6 +125,14 @@ ORDER BY id;
 -- name: cases_after(opened_seq, most)
 -- Every case in the order of opening, a page at a time.
 SELECT * FROM escalation WHERE opened_seq > :opened_seq ORDER BY opened_seq LIMIT :most;
+
+-- name: stated_cases_after(opened_seq, most)
+-- Every case in the order of opening, a page at a time, with its columns as `rows.case_row` takes them.
+SELECT id, version, status, agent_id, action_digest, final_digest, policy_digest, queue, urgency, urgency_rank,
+  triggers, require, tier, deadline_at, approvals, decided_by, assurance, release_at, valid_until, outcome, opened_seq,
+  opened_at, approval_valid_s, decided_at, claimed_at, tool, server, summary, masked, handled, counts_from, alerted_at,
+  acknowledged_by, acknowledged_at, assigned_to, overridden_by, on_deadline, questions, questioned_by, questioned_at
+FROM escalation WHERE opened_seq > :opened_seq ORDER BY opened_seq LIMIT :most;
 
 -- name: count_cases()^
 -- How many cases there are.
@@ -169,8 +171,10 @@ SELECT COUNT(*) AS n, MIN(deadline_at) AS deadline_at FROM escalation WHERE stat
 SELECT opened_at FROM escalation WHERE agent_id = :agent_id ORDER BY opened_seq DESC LIMIT 1 OFFSET :before;
 
 -- name: ended_cases_of_tool(tool, most)
--- Cases of a tool that have ended, newest first, each with the size of what was asked; null once erased.
+-- Cases of a tool that have ended, newest first, each with the size of what was asked; null once erased. Without
+-- canaries: what was made of those says nothing of the cases that agents bring.
 SELECT e.*, (SELECT length(p.body) FROM payload p WHERE p.seq = e.opened_seq AND p.field = 'bundle') AS size
 FROM escalation e
 WHERE e.tool = :tool AND e.status <> 'pending'
+AND NOT EXISTS (SELECT 1 FROM canary c WHERE c.escalation_id = e.id)
 ORDER BY e.decided_at DESC, e.id LIMIT :most;

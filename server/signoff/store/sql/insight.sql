@@ -1,22 +1,47 @@
--- name: opened_since(since)^
--- The number of the first case opened since an instant.
-SELECT opened_seq FROM escalation WHERE opened_at >= :since ORDER BY opened_at, opened_seq LIMIT 1;
+-- name: counted_cases(since, queues)
+-- What statistics count of the cases of some queues, or of all for null, opened since an instant, in one pass over them;
+-- canaries are none. `kind` says what `value` is: whether people decided (ended), seconds from opening to decision
+-- (by queue, by triggers), or a quarter of an hour in UTC (opened, decided). Cases that the policy decided alone are in
+-- `ended` only.
+WITH c AS MATERIALIZED (
+  SELECT queue, triggers, status, decided_by <> '[]' AS by_people, opened_at, decided_at,
+    CASE WHEN decided_by <> '[]'
+      THEN CAST((julianday(decided_at) - julianday(opened_at)) * 86400.0 + 0.5 AS INTEGER) END AS seconds
+  FROM escalation
+  WHERE opened_at >= :since AND agent_id NOT IN (SELECT id FROM agent WHERE stands_for IS NOT NULL)
+    AND (:queues IS NULL OR queue IN (SELECT value FROM json_each(:queues)))
+)
+SELECT 'ended' AS kind, queue, triggers, status, by_people AS value, COUNT(*) AS n
+FROM c GROUP BY queue, triggers, status, by_people
+UNION ALL
+SELECT 'by queue', queue, '[]', '', seconds, COUNT(*) FROM c WHERE seconds IS NOT NULL GROUP BY queue, seconds
+UNION ALL
+SELECT 'by triggers', '', triggers, '', seconds, COUNT(*) FROM c WHERE seconds IS NOT NULL GROUP BY triggers, seconds
+UNION ALL
+SELECT 'opened', '', '[]', '', substr(opened_at, 1, 14) || CAST(substr(opened_at, 15, 2) / 15 * 15 AS TEXT), COUNT(*)
+FROM c WHERE by_people OR status NOT IN ('approved', 'rejected') GROUP BY 5
+UNION ALL
+SELECT 'decided', '', '[]', '', substr(decided_at, 1, 14) || CAST(substr(decided_at, 15, 2) / 15 * 15 AS TEXT), COUNT(*)
+FROM c WHERE seconds IS NOT NULL GROUP BY 5;
 
--- name: counted_cases(opened_seq, most)
--- What statistics count of cases, in the order of opening, a page at a time; canaries are none.
-SELECT e.opened_seq, e.status, e.queue, e.triggers, e.opened_at, e.decided_at, e.decided_by
-FROM escalation e JOIN agent a ON a.id = e.agent_id
-WHERE e.opened_seq >= :opened_seq AND a.stands_for IS NULL
-ORDER BY e.opened_seq LIMIT :most;
+-- name: fast_approvals(since, triggers, within_s)^
+-- How many approvals of cases with exactly these triggers came within seconds of their person's first look.
+SELECT COUNT(*) AS n
+FROM decision d JOIN escalation e ON e.id = d.escalation_id
+WHERE d.decided_at >= :since AND d.undone_at IS NULL AND d.choice = 'approve' AND e.triggers = :triggers
+  AND (julianday(d.decided_at) - julianday(
+    (SELECT MIN(v.at) FROM audit_event v
+     WHERE v.escalation_id = d.escalation_id AND v.type = 'bundle.viewed' AND v.seq < d.seq
+       AND json_extract(CAST(v.body AS TEXT), '$.actor.id') = d.person_id))) * 86400.0 < :within_s;
 
 -- name: answers_since(since)
 -- What people decided since an instant, and when each first looked at the case before: the first look at each version
 -- of a case is an event.
-SELECT d.person_id, d.choice, d.decided_at, e.queue, e.triggers,
+SELECT d.person_id, d.choice, d.decided_at,
   (SELECT MIN(v.at) FROM audit_event v
    WHERE v.escalation_id = d.escalation_id AND v.type = 'bundle.viewed' AND v.seq < d.seq
      AND json_extract(CAST(v.body AS TEXT), '$.actor.id') = d.person_id) AS looked_at
-FROM decision d JOIN escalation e ON e.id = d.escalation_id
+FROM decision d
 WHERE d.decided_at >= :since AND d.undone_at IS NULL
 ORDER BY d.decided_at, d.id;
 

@@ -83,6 +83,10 @@ SELECT seq, field, salt, body FROM payload
 WHERE seq > :seq OR (seq = :seq AND field > :field)
 ORDER BY seq, field LIMIT :most;
 
+-- name: payloads_since(seq)
+-- The payloads from one event's on in order, to be taken one at a time.
+SELECT seq, field, salt, body FROM payload WHERE seq >= :seq ORDER BY seq, field;
+
 -- name: payload_sizes_from(seq, field, most)
 -- How large the payloads strictly after (seq, field) are, so that a page of them stays small.
 SELECT LENGTH(body) AS size FROM payload

@@ -1,0 +1,25 @@
+// Follow a stream of the server's, while the page can be seen; `told` gets each state of things.
+
+export function follow(address, told) {
+  let source = null;
+  let ended = false;
+
+  const open = () => {
+    if (source || ended || document.hidden) return;
+    source = new EventSource(address);
+    source.addEventListener("state", (event) => told(JSON.parse(event.data)));
+    // The session is over, or the server stops: the page stays as it is, and a load says more.
+    source.addEventListener("end", () => {
+      ended = true;
+      close();
+    });
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  // A browser keeps few connections to one server; pages that nobody sees let go of theirs.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  open();
+}
