@@ -32,12 +32,26 @@ class Way:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one call took, in seconds: a number for each row of calls, in order."""
+    """What one call took, in seconds, row by row of calls."""
 
-    call: list[float]
-    """As its caller sees it; the median of the row."""
+    calls: list[list[float]]
+    """As their caller sees them."""
     spent: list[float]
     """Processor time of whoever answers, with all that is done behind the answer; the mean of the row."""
+
+    @property
+    def medians(self) -> list[float]:
+        """Return the median call of each row."""
+        return [statistics.median(row) for row in self.calls]
+
+    @property
+    def undisturbed(self) -> float:
+        """Return what a call takes while the machine does little else: a tenth of all calls took less.
+
+        What else it does only ever adds, and adds most to what touches most memory; so under load medians compare the
+        load, and these still the ways.
+        """
+        return statistics.quantiles([one for row in self.calls for one in row], n=10)[0]
 
 
 def ratio(some: list[float], others: list[float]) -> float:
@@ -73,7 +87,7 @@ async def interleaved_calls(
                 await way.call()
                 times.append(clock() - began)
             await settle()
-            row.call.append(statistics.median(times))
+            row.calls.append(times)
             row.spent.append((way.spent() - before) / (untimed + calls))
     return taken
 

@@ -33,7 +33,7 @@ from signoff.store.sqlite import open_store
 from signoff.triggers.watch import PolicyFile
 
 GOAL = 1.3
-ROUNDS = 101
+ROUNDS = 41
 SMALL, LARGE = 1_000, 1_000_000
 QUEUES = ("default", "payments", "refunds", "mail", "infrastructure", "privacy")
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

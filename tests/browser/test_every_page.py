@@ -54,6 +54,7 @@ NO_PAGES = {
     "GET /cases/{escalation_id}/attachments/{number}",
     "GET /cases/{escalation_id}/questions",
     "GET /healthz",
+    "GET /live",
     "GET /push-worker.js",
     "GET /readyz",
     "GET /static/{digest}/{name}",
@@ -69,6 +70,7 @@ class World:
     site: Site
     pending: str
     ended: str
+    alike: str
     agent: str
     policy: str
 
@@ -179,6 +181,7 @@ PAGES = {
     "case-part-steps": Visited("GET /cases/{escalation_id}/parts/{part}", "Omar", part("steps")),
     "case-part-action": Visited("GET /cases/{escalation_id}/parts/{part}", "Omar", part("action")),
     "case-form": Visited("GET /cases/{escalation_id}/modify", "Omar", lambda world: f"{case(world)}/modify"),
+    "alike": Visited("GET /alike/{escalation_id}", "Omar", lambda world: f"/alike/{world.alike}"),
     "audit": Visited("GET /audit", "Amir", at("/audit")),
     "audit-verify": Visited("GET /audit/verify", "Amir", at("/audit/verify")),
     "audit-evidence": Visited("GET /audit/evidence", "Amir", at("/audit/evidence")),
@@ -225,9 +228,13 @@ def world(desk: Desk, cast: Cast, visit: Visit) -> World_:
         view = await look(desk, cast.sofia, done)
         answer = Answer("reject", note="Ask legal first")
         await decide(desk, cast.sofia, done, answer, version=1, view_digest=view.view_digest)
+        alike = [
+            await ask(desk, cast.ada, {"tool": "send_mail", "arguments": {"to": f"{to}@example.com"}})
+            for to in ("ann", "bob")
+        ]
         async with visit() as site:
             policy = desk.policy.current().digest
-            yield World(site, pending, done, cast.ada.id, policy)
+            yield World(site, pending, done, alike[0], cast.ada.id, policy)
 
     return made
 

@@ -209,7 +209,7 @@ async def test_a_person_asks_and_sees_the_answer_arrive(
         await expect(page.locator("#reject textarea").first).to_have_value("Half a sentence")
         assert not await overflows(page)
         await page.locator("#questions").screenshot(path=screenshots / f"answered-{size}-{scheme}.png")
-        await page.get_by_role("link", name="Load it again").click()
+        await page.locator("#questions").get_by_role("link", name="Load it again").click()
         await expect(page.get_by_text("The agent has answered question 1")).to_be_visible()
 
 

@@ -135,6 +135,7 @@ async def test_a_target_that_hangs_delays_nobody_else(desk: Desk, cast: Cast, tm
     assert 0 < len(set(target.ids("hangs"))) <= 3
 
 
+@pytest.mark.timeout(150)  # on a busy machine 500 requests take a while; the five seconds hold there, too
 async def test_an_urgent_case_is_alerted_within_five_seconds_under_a_flood_of_another_agent(
     desk: Desk, cast: Cast, tmp_path: Path
 ) -> None:
@@ -145,7 +146,7 @@ async def test_an_urgent_case_is_alerted_within_five_seconds_under_a_flood_of_an
             for _ in range(50):
                 await ask(desk, cast.ada, TIDY)
 
-        with anyio.fail_after(55):
+        with anyio.fail_after(140):
             async with player(tmp_path, "alerts", "a") as worker, anyio.create_task_group() as tasks:
                 await worker.go()
                 for _ in range(10):

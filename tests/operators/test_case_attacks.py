@@ -17,7 +17,7 @@ CONTROLS = {"input", "textarea", "option", "select"}
 OURS = {
     "a", "aside", "b", "body", "button", "code", "dd", "details", "div", "dl", "dt", "fieldset", "form", "h1", "h2",
     "h3", "head", "header", "html", "input", "label", "legend", "li", "link", "main", "meta", "nav", "ol", "option", "p",
-    "path", "pre", "rect", "script", "section", "select", "span", "summary", "svg", "table", "tbody", "td", "textarea",
+    "path", "pre", "rect", "script", "section", "select", "span", "summary", "svg", "table", "tbody", "td", "template", "textarea", "bdi", "circle", "kbd", "dialog", "noscript",
     "th", "thead", "time", "title", "tr", "ul",
 }  # fmt: skip
 

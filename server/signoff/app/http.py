@@ -20,7 +20,7 @@ from signoff.desk.desk import Desk
 from signoff.operators.streams import Streams
 from signoff.operators.web import build_pages
 
-GRACE_S = 8  # under the ten seconds after which container runtimes kill
+GRACE_S = 5  # with what follows it, under the ten seconds after which container runtimes kill
 
 
 @dataclass(frozen=True, slots=True)

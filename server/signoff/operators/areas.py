@@ -25,7 +25,7 @@ class Area:
 
 # Who sees an entry; what somebody may not do, each page refuses by itself.
 AREAS = (
-    Area("Inbox", {"/": None}, ("/cases/",)),
+    Area("Inbox", {"/": None}, ("/cases/", "/alike", "/together")),
     Area("Audit", {"/audit": frozenset({"auditor", "supervisor", "admin"})}, ("/audit",)),
     Area("Stats", {"/stats": None}, ("/stats", "/canaries")),
     Area(
