@@ -16,10 +16,13 @@ from tests.promises import promise
 
 from signoff.desk import decide as deciding
 from signoff.desk import together
+from signoff.desk.canaries import Drawn, make_canaries
 from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import look
 from signoff.desk.people import add_person
 from signoff.desk.together import Chosen, decide_together
+from signoff.domain.action import Action
+from signoff.domain.bundle import Material
 from signoff.domain.decision import Answer
 from signoff.domain.errors import Forbidden, InvalidRequest, NotFound
 from signoff.domain.people import SignIn
@@ -342,3 +345,24 @@ async def test_a_form_that_lost_its_versions_decides_nothing(
         sent = [f"{one} 1 sha256:0" for one in cases]
         assert (await omar.post("/together/decide", data={"case": sent, "choice": choice})).status_code == 422
     assert await statuses(desk, cast, cases) == ["pending"] * 2
+
+
+async def test_a_canary_among_them_is_told_and_approved_by_nobody(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    cases = await mails(desk, cast, "a", "b")
+    drawn = Drawn(Action(tool="mail", arguments={"to": "c", "text": "Hello"}), Material())
+    (canary,) = await make_canaries(desk, [drawn], agent="Ada", by=cast.sofia)
+    omar = await signed_in("Omar")
+    assert "3 requests that are alike" in text_of((await omar.get("/")).text)
+    page = await look_twice(omar, [*cases, canary])
+    assert "canary" not in page.lower()
+
+    done = text_of(
+        (await omar.post("/together/decide", data={"case": chosen(page), "choice": "approve"})).text
+    )
+
+    assert "You approved 2" in done
+    assert "1 of them was a canary" in done
+    assert "missed" in done
+    assert (await look(desk, cast.sofia, canary)).case.final_digest is None

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 
@@ -86,6 +86,8 @@ class Result:
     """After the decision; None where it was not taken."""
     problem: str | None
     """Why it was not taken."""
+    canary: Literal["", "caught", "missed", "unanswered"] = ""
+    """What was made of it, where it was a canary: it ended, and nothing was approved."""
 
 
 async def alike_cases(desk: Desk, sign_in: SignIn, escalation_id: str, *, after: str = "") -> AlikeCases:
@@ -196,11 +198,11 @@ async def decide_together(
     _check_alike(views)
     reasons = {view.case.id: _why_left_out(view) for view in views if view.case.is_open}
 
-    async def one(given: Chosen) -> Escalation:
+    async def one(given: Chosen) -> CaseView:
         why = reasons.get(given.escalation_id)
         if why is not None:
             raise Forbidden(why)
-        view = await decide(
+        return await decide(
             desk,
             sign_in,
             given.escalation_id,
@@ -208,7 +210,6 @@ async def decide_together(
             version=given.version,
             view_digest=given.view_digest,
         )
-        return view.case
 
     return await _each([(given.escalation_id, partial(one, given)) for given in chosen])
 
@@ -222,19 +223,20 @@ async def undo_together(desk: Desk, sign_in: SignIn, ids: Sequence[str]) -> tupl
     """
     check_may_list(sign_in)
 
-    async def one(escalation_id: str) -> Escalation:
-        return (await undo(desk, sign_in, escalation_id)).case
+    async def one(escalation_id: str) -> CaseView:
+        return await undo(desk, sign_in, escalation_id)
 
     return await _each([(given, partial(one, given)) for given in _checked(ids, least=1)])
 
 
-async def _each(moves: Sequence[tuple[str, Callable[[], Awaitable[Escalation]]]]) -> tuple[Result, ...]:
+async def _each(moves: Sequence[tuple[str, Callable[[], Awaitable[CaseView]]]]) -> tuple[Result, ...]:
     """Make moves side by side, so that they share a write to the disk; what one is refused is said of that one."""
     made: dict[str, Result] = {}
 
-    async def run(escalation_id: str, move: Callable[[], Awaitable[Escalation]]) -> None:
+    async def run(escalation_id: str, move: Callable[[], Awaitable[CaseView]]) -> None:
         try:
-            made[escalation_id] = Result(escalation_id, await move(), None)
+            view = await move()
+            made[escalation_id] = Result(escalation_id, view.case, None, view.canary)
         except SignoffError as error:
             made[escalation_id] = Result(escalation_id, None, error.message)
 
