@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo check lint type test fmt cover bench screenshots icons lock chromium clean
+.PHONY: help demo check lint type test slow fmt cover bench screenshots icons lock chromium clean
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,7 +15,7 @@ help: ## List what make can do
 demo: $(READY) ## Carry one escalation through the whole product (ARGS="--auto" plays the human too)
 	@$(BIN)/signoff demo $(ARGS)
 
-check: lint type chromium test ## Everything that must hold before a change is done
+check: lint type chromium test slow ## Everything that must hold before a change is done
 
 lint: $(READY) ## Style, import contracts, dependencies, spelling
 	$(BIN)/ruff check .
@@ -28,8 +28,11 @@ type: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
 # The benchmarks compare rates and would only make a busy machine fail here.
-test: $(READY) ## The whole suite but the benchmarks (ARGS="tests/desk -x" narrows it)
-	$(BIN)/pytest --ignore=tests/bench -n auto --dist worksteal $(ARGS)
+test: $(READY) ## The whole suite but the benchmarks and what takes minutes (ARGS="tests/desk -x" narrows it)
+	$(BIN)/pytest --ignore=tests/bench -n auto --dist worksteal -m "not slow" $(ARGS)
+
+slow: $(READY) ## What takes minutes: processes killed fifty and a hundred times, of which `test` does a few rounds
+	$(BIN)/pytest --ignore=tests/bench -n auto --dist worksteal -m slow $(ARGS)
 
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -9,6 +9,7 @@ export function localTimes(root) {
   }
 }
 localTimes(document);
+document.addEventListener("signoff:part", (event) => localTimes(event.detail));
 
 export function span(seconds) {
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
