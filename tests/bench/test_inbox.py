@@ -92,6 +92,8 @@ def fill(path: Path, number_of: int, agents: list[str]) -> None:
     with second_hand(path) as db:
         db.execute("PRAGMA foreign_keys=OFF")
         db.execute("PRAGMA recursive_triggers=ON")
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("PRAGMA cache_size=-800000")  # or every page of every index is written many times
         db.execute("BEGIN")
         source = cases(number_of, agents)
         while batch := list(islice(source, 10_000)):

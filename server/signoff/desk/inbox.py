@@ -200,9 +200,9 @@ async def pulse_of(desk: Desk, sign_in: SignIn) -> Pulse:
             if may_see_case(sign_in, one.escalation_id, one.queue)
         ]
         first = [
-            [one.id, one.waiting, one.first.id, one.first.version, one.first.handled]
+            one
             for queue in ([None] if sees is None else sorted(sees))
-            for one in await reader.inbox.alike(queue, Place(), PAGE)
+            for one in await reader.inbox.signs(queue, PAGE)
         ]
     by_queue = sorted([queue, one.waiting, one.unread] for queue, one in counts.by_queue.items())
     sign = digest([by_queue, counts.mine, present, first])

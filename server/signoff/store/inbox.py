@@ -79,6 +79,14 @@ class InboxView:
             async for row in found
         ]
 
+    async def signs(self, queue: str | None, most: int) -> list[list[Any]]:
+        """Return what changes with the first lines of one queue, or of all: plain values to be compared."""
+        if queue is None:
+            found = self._q.signs_anywhere(self._connection, most=most)
+        else:
+            found = self._q.signs_in_queue(self._connection, queue=queue, most=most)
+        return [[row["id"], row["waiting"], row["moves"], row["first_id"]] async for row in found]
+
     async def alike_of(self, escalation_id: str) -> tuple[int, int] | None:
         """Return with which others a case waits, and how many they are with it; None where it does not wait."""
         row = await self._q.alike_of_case(self._connection, escalation_id=escalation_id)

@@ -10,6 +10,14 @@ SELECT a.id AS alike, a.waiting, a.place, a.first_deadline_at, e.* FROM alike a 
 WHERE a.queue = :queue AND (a.place, a.first_deadline_at, a.id) > (:place, :at, :id)
 ORDER BY a.place, a.first_deadline_at, a.id LIMIT :most;
 
+-- name: signs_anywhere(most)
+-- What changes with the first lines of the inbox, without the cases behind them.
+SELECT id, waiting, moves, first_id FROM alike ORDER BY place, first_deadline_at, id LIMIT :most;
+
+-- name: signs_in_queue(queue, most)
+-- The same of one queue.
+SELECT id, waiting, moves, first_id FROM alike WHERE queue = :queue ORDER BY place, first_deadline_at, id LIMIT :most;
+
 -- name: cases_alike(alike_id, at, id, most)
 -- The cases that stand behind one line of the inbox, least time left first.
 SELECT * FROM escalation WHERE alike_id = :alike_id AND status = 'pending' AND (deadline_at, id) > (:at, :id)

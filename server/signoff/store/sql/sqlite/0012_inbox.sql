@@ -17,6 +17,8 @@ CREATE TABLE alike (
   -- The one of them with the least time left.
   first_deadline_at TEXT NOT NULL,
   first_id          TEXT NOT NULL,
+  -- Counts what happened to any of them, so that a page that follows the inbox need not read them.
+  moves             INTEGER NOT NULL DEFAULT 0,
   UNIQUE (queue, place, agent_id, tool, server, triggers, require, hand)
 ) STRICT;
 CREATE INDEX alike_by_time ON alike (place, first_deadline_at, id);
@@ -128,6 +130,12 @@ BEGIN
   INSERT INTO waiting_in (queue, waiting) SELECT NEW.queue, 1 WHERE NEW.status = 'pending'
     ON CONFLICT (queue) DO UPDATE SET waiting = waiting + 1;
   DELETE FROM case_seen WHERE escalation_id = NEW.id AND NEW.status <> 'pending';
+END;
+
+CREATE TRIGGER case_that_waits_moves AFTER UPDATE OF version, handled ON escalation
+WHEN OLD.status = 'pending' AND NEW.status = 'pending'
+BEGIN
+  UPDATE alike SET moves = moves + 1 WHERE id = NEW.alike_id;
 END;
 
 -- Cases that wait already.
