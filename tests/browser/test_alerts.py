@@ -73,7 +73,7 @@ async def pages_of(
 
 async def enter(desk: Desk, page: Page, name: str) -> None:
     await page.goto(await issue_sign_in_link(desk, name))
-    await page.get_by_role("button", name="Open the case").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.wait_for_url(desk.settings.base_url + "/")
 
 

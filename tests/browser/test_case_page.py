@@ -114,7 +114,7 @@ async def test_no_attack_runs_loads_or_comes_near_the_button_that_approves(
             await page.goto(f"{site.url}/cases/{case}")
             await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
             await page.get_by_role("link", name="The exact JSON").click()
-            await expect(page.locator("#action .part")).to_contain_text("AGENTDREW")
+            await expect(page.locator("#action .loaded")).to_contain_text("AGENTDREW")
             assert await page.evaluate("window.pwned") is None
             assert (
                 await page.locator(
@@ -152,7 +152,7 @@ async def test_two_hundred_kilobytes_before_the_danger_are_one_marked_step(
         await page.locator(".flags a[data-part]").click()
         here = page.locator("#here")
         await expect(here).to_be_in_viewport()
-        await expect(page.locator(".flags .part")).to_contain_text("rm -rf /srv/backups")
+        await expect(page.locator(".flags .loaded")).to_contain_text("rm -rf /srv/backups")
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -51,7 +51,7 @@ async def test_a_person_opens_the_link_approves_and_may_undo(desk: Desk, cast: C
         refused: list[str] = []
         page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
         await page.goto(url)
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.wait_for_url(f"{site.url}/cases/{case}")
         await page.locator("#approve-form").get_by_role("button", name="Approve").click()
         await expect(page.get_by_role("heading", name="You approved this.")).to_be_visible()
@@ -73,13 +73,13 @@ async def test_a_browser_that_clicks_nothing_changes_nothing(desk: Desk, cast: C
             scanner = await context.new_page()
             await scanner.goto(url)
             await scanner.wait_for_load_state("networkidle")
-            await expect(scanner.get_by_role("button", name="Open the case")).to_be_visible()
+            await expect(scanner.get_by_role("button", name="Continue")).to_be_visible()
             assert await context.cookies() == []
         assert await log_size(desk) == before
 
         page = await site.page()
         await page.goto(url)
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.wait_for_url(f"{site.url}/cases/{case}")
 
 
@@ -90,13 +90,13 @@ async def test_a_used_link_offers_a_fresh_one(desk: Desk, cast: Cast, visit: Vis
         first, page = await site.page(), await site.page()
         for browser in (first, page):
             await browser.goto(url)
-            await browser.get_by_role("button", name="Open the case").click()
+            await browser.get_by_role("button", name="Continue").click()
         await first.wait_for_url(f"{site.url}/cases/{case}")
         await page.get_by_role("button", name="Send me a fresh link").click()
         await expect(page.get_by_role("heading", name="Look at your messages")).to_be_visible()
         page = await site.page()
         await page.goto(await alert_link(desk, "Omar"))
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.wait_for_url(f"{site.url}/cases/{case}")
 
 

@@ -145,7 +145,7 @@ async def _ask_for_link(page: Page) -> None:
 
 
 async def _open_dead_link(page: Page) -> None:
-    await page.get_by_role("button", name="Open the case").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.get_by_role("heading", name="This link opens nothing").wait_for()
 
 

@@ -22,7 +22,7 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height
 
 async def enter(site: Site, page: Page, name: str) -> None:
     await page.goto(await issue_sign_in_link(site.desk, name))
-    await page.get_by_role("button", name="Open the case").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.wait_for_url(site.url + "/")
 
 
@@ -68,10 +68,10 @@ async def test_every_state_of_a_case_fits_a_phone(
         page = await site.page(viewport=SIZES["phone"], color_scheme="light")
         await page.goto(await issue_sign_in_link(desk, "Omar"))
         await page.screenshot(path=screenshots / "link.png")
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.wait_for_url(site.url + "/")
         await page.goto(f"{site.url}/d/lnk_0#spent")
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.get_by_role("button", name="Send me a fresh link").wait_for()
         assert not await overflows(page)
         await page.screenshot(path=screenshots / "link-dead.png")

@@ -35,7 +35,7 @@ SETTINGS = "/settings"
 async def enter(site: Site, name: str, **options: Any) -> Page:
     page = await site.page(**{"viewport": PHONE, **options})
     await page.goto(await issue_sign_in_link(site.desk, name))
-    await page.get_by_role("button", name="Open the case").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.wait_for_url(site.url + "/")
     return page
 

@@ -100,7 +100,7 @@ async def test_walk_from_an_alert_to_a_decision(desk: Desk, cast: Cast, visit: V
 
         await page.goto(errand.link_url)
         await walk.shoot(page, "link")
-        await page.get_by_role("button", name="Open the case").click()
+        await page.get_by_role("button", name="Continue").click()
         await page.wait_for_url(f"{site.url}/cases/{case}")
         await walk.shoot(page, "case")
         await to_top(page, "#action")

@@ -88,7 +88,7 @@ async def test_a_test_is_sent_by_post_and_the_page_says_how_it_went(
     assert message.subject == "signoff: a test, nothing to decide"
     said = text_of((await admin.get(response.headers["location"])).text)
     assert "The channel took the test for Omar" in said
-    assert "Arrives" in said
+    assert "Sent" in said
 
 
 async def test_a_test_that_failed_says_why(admin: Visitor, desk: Desk, channels: Answering) -> None:

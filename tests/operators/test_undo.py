@@ -27,8 +27,9 @@ async def test_a_decision_is_taken_back_and_made_again(desk: Desk, cast: Cast, s
     assert (await wait_for_decision(desk, cast.ada, case)).status == "pending"
     taken_back = await omar.post(f"/cases/{case}/undo")
 
-    assert (taken_back.status_code, taken_back.headers["location"]) == (303, f"/cases/{case}")
-    said = text_of((await omar.get(f"/cases/{case}")).text)
+    assert (taken_back.status_code, taken_back.headers["location"]) == (303, f"/cases/{case}?back=1")
+    said = text_of((await omar.get(taken_back.headers["location"])).text)
+    assert "Taken back. The agent was told nothing" in said
     assert "Let Ada run wire_transfer ?" in said
     assert "Decision taken back · Omar" in said
     assert (await omar.decide(case, choice="reject", note="On second thought")).status_code == 303

@@ -52,7 +52,7 @@ async def show(door: Door, request: Request) -> Response:
     sign_in = await who(door, request)
     view = await look(door.desk, sign_in, request.path_params["escalation_id"])
     await come(door.desk, sign_in, view.case.id)
-    return await page_of(door, sign_in, view, sent={})
+    return await page_of(door, sign_in, view, sent={}, taken_back="back" in request.query_params)
 
 
 async def preview(door: Door, request: Request) -> Response:
@@ -178,7 +178,7 @@ async def undo(door: Door, request: Request) -> Response:
     except (Conflict, Forbidden) as error:
         view = await look(door.desk, sign_in, escalation_id)
         return await page_of(door, sign_in, view, sent={}, problem=problem_of(error))
-    return RedirectResponse(f"/cases/{escalation_id}", status_code=303)
+    return RedirectResponse(f"/cases/{escalation_id}?back=1", status_code=303)
 
 
 async def attachment(door: Door, request: Request) -> Response:

@@ -60,6 +60,7 @@ async def page_of(
     problem: Problem | None = None,
     problem_title: str = "",
     form: bool = False,
+    taken_back: bool = False,
 ) -> Response:
     """Return the case page.
 
@@ -68,6 +69,7 @@ async def page_of(
         problem: Why it could not be taken.
         problem_title: What stands over it, where it was about something else than a decision.
         form: Whether the form to modify is on the page however large it is.
+        taken_back: Whether the person has just taken their decision back.
     """
     holds_passkey = view.step_up is not None and await has_passkey(door.desk, sign_in.person)
     similar = await past_cases(door.desk, sign_in, view)
@@ -83,6 +85,7 @@ async def page_of(
         holds_passkey=holds_passkey,
         similar=similar,
         form=form,
+        taken_back=taken_back and view.case.is_open,
     )
     return await anyio.to_thread.run_sync(made)
 
@@ -98,6 +101,7 @@ def _made(
     holds_passkey: bool,
     similar: Similar | None,
     form: bool,
+    taken_back: bool,
 ) -> Response:
     document = view.document
     schema = document.get("response_schema")
@@ -127,6 +131,7 @@ def _made(
         **_form(view, sent, anyway=form),
         "given": given,
         "problem": problem,
+        "taken_back": taken_back,
         "problem_title": problem_title,
         "holds_passkey": holds_passkey,
         "signs": holds_passkey and view.step_up == "passkey",

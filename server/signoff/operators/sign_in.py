@@ -129,6 +129,7 @@ def how_to_sign_in(
         "problem": problem,
         "by_alert": door.desk.settings.sign_in_by_alert,
         "passkeys": door.site.passkeys(host),
+        "host": host or "",
         "back_to": back_to if _CASE.fullmatch(back_to) else "",
     }
     return door.render.page("sign_in.html", values, status=status)

@@ -41,7 +41,7 @@ from signoff.operators.installed import installed_routes
 from signoff.operators.live import live_routes
 from signoff.operators.problems import problem_of
 from signoff.operators.render import load
-from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in
+from signoff.operators.sign_in import Door, NotSignedIn, how_to_sign_in, who_if_anybody
 from signoff.operators.stats import stats_routes
 from signoff.operators.streams import Streams
 from signoff.operators.style import style_routes
@@ -156,6 +156,8 @@ async def _on_http_error(door: Door, request: Request, error: Exception) -> Resp
     if not isinstance(error, HTTPException):
         raise error
     codes = {404: "not_found", 405: "method", 413: "limit_exceeded"}
+    with suppress(SignoffError):
+        await who_if_anybody(door, request)  # whose navigation stays on the page
     response = _refuse(door, request, error.status_code, codes.get(error.status_code, "invalid_request"))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value

@@ -24,13 +24,13 @@ document.addEventListener("click", async (event) => {
   link.setAttribute("aria-busy", "true");
   try {
     const part = await fetched(link.href);
-    part.classList.add("part");
+    part.classList.add("loaded");
     part.tabIndex = -1;
     // A list of flags keeps its links: there the part is put behind the list.
     const keeps = link.closest(".flags, .tagline");
     if (keeps) {
-      document.querySelectorAll(".part--shown").forEach((old) => old.remove());
-      part.classList.add("part--shown", "boxed");
+      document.querySelectorAll(".loaded--shown").forEach((old) => old.remove());
+      part.classList.add("loaded--shown", "boxed");
       keeps.append(part);
     } else {
       link.replaceWith(part);
