@@ -69,7 +69,7 @@ def cases(number_of: int, agents: list[str]) -> Iterator[dict[str, Any]]:
             "status": "pending" if waits else chance.choice(("approved", "rejected", "expired")),
             "tool": "refund_payment" if flood else chance.choice(("send_mail", "run_sql", "refund_payment")),
             "server": "stripe" if flood else f"host-{number}",
-            "queue": "refunds" if flood else chance.choice(QUEUES),
+            "queue": "refunds" if flood else chance.choice((*QUEUES, "refunds", "refunds", "refunds")),
             "urgency": urgency,
             "urgency_rank": URGENCIES.index(urgency),
             "opened_at": to_text(opened),
