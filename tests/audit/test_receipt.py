@@ -6,17 +6,20 @@ import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import KeySet
 from jwt.algorithms import OKPAlgorithm
 
 from signoff.audit.keys import Jwks, ReceiptKey
-from signoff.audit.receipt import Decider, Receipt, ReceiptInvalid, issue, key_set, read, verify
+from signoff.audit.receipt import Decider, Receipt, ReceiptInvalid, SignedToken, issue, key_set, read, verify
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import InvalidRequest
 
@@ -222,3 +225,31 @@ def test_a_well_signed_token_with_wrong_fields_is_no_receipt(wrong: dict[str, An
 def test_a_receipt_without_one_of_its_fields_is_no_receipt(name: str) -> None:
     with pytest.raises(ReceiptInvalid):
         verify(signed({key: value for key, value in FIELDS.items() if key != name}), JWKS, now=NOW)
+
+
+@given(st.binary(min_size=64, max_size=64), st.integers(0, 511), st.booleans())
+def test_a_signature_holds_exactly_where_openssl_says_so(junk: bytes, bit: int, add_order: bool) -> None:
+    order = 2**252 + 27742317777372353535851937790883648493
+    key = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+    made = key.sign(b"message")
+    flipped = (int.from_bytes(made, "little") ^ (1 << bit)).to_bytes(64, "little")
+    second = (int.from_bytes(made[32:], "little") + order).to_bytes(32, "little") if add_order else made[32:]
+    small = (
+        b"\x01" + b"\x00" * 31
+    )  # a point of order 1: with it as a key, many signatures hold for many messages
+    cases = [
+        (key.public_key().public_bytes_raw(), made),
+        (key.public_key().public_bytes_raw(), flipped),
+        (key.public_key().public_bytes_raw(), made[:32] + second),
+        (key.public_key().public_bytes_raw(), junk),
+        (small, small + b"\x00" * 32),
+        (small, junk),
+    ]
+    for public, signature in cases:
+        known = Ed25519PublicKey.from_public_bytes(public)
+        try:
+            known.verify(signature, b"message")
+            holds = True
+        except InvalidSignature:
+            holds = False
+        assert SignedToken(cast(Receipt, None), b"message", signature, known).holds() is holds

@@ -39,11 +39,11 @@ class Payloads:
         """Stream every payload by event number, in pages."""
         seq, field = -1, ""
         async for rows in self._reader.payloads():
-            page = [digest_payload(row) for row in rows if self._answers is None or row.seq < FIRST]
-            if page:
-                yield page
-                seq, field = page[-1].seq, page[-1].field
-            if len(page) < len(rows):
+            mine = [digest_payload(row) for row in rows if self._answers is None or row.seq < FIRST]
+            if mine:
+                yield mine
+                seq, field = mine[-1].seq, mine[-1].field
+            if len(mine) < len(rows):
                 break
         while (answered := self._answer()) is not None:
             if not answered:
