@@ -1,4 +1,7 @@
-"""The first page of the inbox over a million cases against the same over a thousand, through the pages, in one run."""
+"""The first page of the inbox over a million cases against the same over a thousand, through the pages, in one run.
+
+Processor time, the database in the system's cache: it is the work that is compared, not the machine.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ def cases(number_of: int, agents: list[str]) -> Iterator[dict[str, Any]]:
             "status": "pending" if waits else chance.choice(("approved", "rejected", "expired")),
             "tool": "refund_payment" if flood else chance.choice(("send_mail", "run_sql", "refund_payment")),
             "server": "stripe" if flood else f"host-{number}",
-            "queue": "refunds" if flood else chance.choice(QUEUES),
+            "queue": "refunds" if flood else chance.choice((*QUEUES, "refunds", "refunds", "refunds")),
             "urgency": urgency,
             "urgency_rank": URGENCIES.index(urgency),
             "opened_at": to_text(opened),
@@ -173,9 +176,11 @@ async def test_the_inbox_over_a_million_cases_costs_hardly_more_than_over_a_thou
             took: dict[int, list[float]] = {SMALL: [], LARGE: []}
             for _ in range(ROUNDS):
                 for rows, where in ((SMALL, small), (LARGE, large)):
-                    began = time.perf_counter()
+                    began = (
+                        time.process_time()
+                    )  # of all threads, so that what else the machine does weighs on neither
                     answer = await where.people[name].get(path)
-                    took[rows].append(time.perf_counter() - began)
+                    took[rows].append(time.process_time() - began)
                     assert answer.status_code == 200
                     assert "/cases/esc_" in answer.text
             few, many = (statistics.median(took[rows]) for rows in (SMALL, LARGE))

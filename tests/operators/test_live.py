@@ -181,7 +181,7 @@ async def test_nobody_is_told_of_another_queue(
         # What is of no queue of hers changes nothing for her; what is, is heard, and alone.
         await ask(desk, cast.ada, {"tool": "sell_company", "arguments": {}})
         await move_to_queue(desk, cast.sofia, await ask(desk, cast.bea), queue="refunds")
-        told = await page.hears()
+        told = await page.hears(lambda data: data["waiting"])
     assert (told["waiting"], told["unread"]) == (1, 1)
 
 

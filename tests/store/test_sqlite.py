@@ -332,7 +332,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 async def main():
     acknowledged = 0
     async with opened(Path(sys.argv[1])) as store:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
         try:
             for _ in range(200):
                 await note(store, "x" * 20_000)

@@ -371,7 +371,7 @@ class _Look:
                 return made
             size = AT_ONCE
 
-    async def _search(self, before: int | None) -> _Part:
+    async def _search(self, before: tuple[str, int] | None) -> _Part:
         words = asked_words(self._filters.words)
         made = _Part([], [])
         if not words or self._sees == frozenset():
@@ -382,13 +382,17 @@ class _Look:
             within = frozenset({self._filters.queue}) if within is None else within & {self._filters.queue}
         if within is not None and not within:
             return made
-        query = match_of(
-            words,
-            marks_for(masks),
-            within=None if within is None else sorted(map(queue_word, within)),
-            shortest=SHORTEST_BEGINNING,
+        places = marks_for(masks)
+        queues = None if within is None else sorted(map(queue_word, within))
+        whole, begins = (
+            match_of(words, places, within=queues, shortest=shortest)
+            for shortest in (None, SHORTEST_BEGINNING)
         )
-        at = before if before is not None else 2**62
+        # Longer words only where these stand nowhere: every word that begins so must be gone through first.
+        kind, at = before or ("s", 2**62)
+        if before is None and not await self._reader.inbox.found(whole, at, 1):
+            kind = "p"
+        query = whole if kind == "s" else begins
         looked, size = 0, PAGE + 1
         while True:
             got = await self._reader.inbox.found(query, at, size)
@@ -396,7 +400,7 @@ class _Look:
                 # The index says what it could be; whether this person sees it, the one rule for that does.
                 if self._is_wanted(one) and may_see_case(self._sign_in, one.id, one.queue):
                     if len(made.cases) == PAGE:
-                        made.next_page = f"s~{at}"
+                        made.next_page = f"{kind}~{at}"
                         return made
                     made.cases.append(one)
                 at = seq
@@ -404,7 +408,7 @@ class _Look:
             if len(got) < size:
                 return made
             if looked >= LOOK_THROUGH:
-                made.next_page, made.cut_short = f"s~{at}", True
+                made.next_page, made.cut_short = f"{kind}~{at}", True
                 return made
             size = AT_ONCE
 
@@ -473,7 +477,7 @@ def _sum(some: Iterable[Count]) -> Count:
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _PLACE = re.compile(rf"w~([0-3])~({_TIME})~(\d{{1,15}})", re.ASCII)
 _ENDED = re.compile(rf"e~({_TIME})~(esc_[0-9A-Z]{{26}})", re.ASCII)
-_SEQ = re.compile(r"s~(\d{1,18})", re.ASCII)
+_SEQ = re.compile(r"([sp])~(\d{1,18})", re.ASCII)
 
 
 def _ended_key(case: Escalation) -> tuple[str, str]:
@@ -494,9 +498,9 @@ def _ended_of(text: str) -> tuple[str, str] | None:
     return None if found is None else (found[1], found[2])
 
 
-def _seq_of(text: str) -> int | None:
+def _seq_of(text: str) -> tuple[str, int] | None:
     found = _read(_SEQ, text)
-    return None if found is None else int(found[1])
+    return None if found is None else (found[1], int(found[2]))
 
 
 def _read(form: re.Pattern[str], text: str) -> re.Match[str] | None:

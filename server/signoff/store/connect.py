@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 BUSY_MS = 10_000  # another process's batch takes milliseconds; ten seconds means something is wrong
+READ_CACHE_KIB = (
+    8 * 1024
+)  # of each connection: a page of the inbox reads some hundred pages of a large file, again and again
 
 
 def driver() -> Any:
@@ -33,4 +36,5 @@ def connect(module: Any, path: Path, *, read_only: bool) -> Any:
     connection.execute("PRAGMA trusted_schema=OFF")
     if read_only:
         connection.execute("PRAGMA query_only=ON")
+        connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
     return connection

@@ -233,19 +233,24 @@ class InboxMoves(InboxView):
 
 
 def match_of(
-    words: Iterable[str], marks: Iterable[str], *, within: Iterable[str] | None, shortest: int
+    words: Iterable[str], marks: Iterable[str], *, within: Iterable[str] | None, shortest: int | None
 ) -> str:
     """Return the search for cases that hold all of some words, in the words of this database.
 
     Args:
         marks: Where the words may stand.
         within: The words of the queues that are looked in; None for every queue.
-        shortest: Words of as many letters find longer ones that begin with them.
+        shortest: Words of as many letters find longer ones that begin with them; None: none do.
     """
     # Words hold letters and digits only, so none can end its quotes.
     places = list(marks)
     made = [
-        "(" + " OR ".join(f'"{mark}{word}"{"*" if len(word) >= shortest else ""}' for mark in places) + ")"
+        "("
+        + " OR ".join(
+            f'"{mark}{word}"{"*" if shortest is not None and len(word) >= shortest else ""}'
+            for mark in places
+        )
+        + ")"
         for word in words
     ]
     if within is not None:

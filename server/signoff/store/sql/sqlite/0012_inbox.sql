@@ -17,7 +17,8 @@ CREATE TABLE alike (
   -- The one of them with the least time left.
   first_deadline_at TEXT NOT NULL,
   first_id          TEXT NOT NULL,
-  -- Counts what happened to any of them, so that a page that follows the inbox need not read them.
+  -- Another number whenever something happens to any of them, so that a page that follows the inbox need not read them.
+  -- It begins where its first case stands, because the id of a line that is gone is used again.
   moves             INTEGER NOT NULL DEFAULT 0,
   UNIQUE (queue, place, agent_id, tool, server, triggers, require, hand)
 ) STRICT;
@@ -87,11 +88,12 @@ INSERT INTO search_fill (id, below) SELECT 1, COALESCE(MAX(opened_seq) + 1, 0) F
 -- A canary waits with the cases of the agent that it seems to come from (`agent.stands_for`, 0013).
 CREATE TRIGGER case_begins_to_wait AFTER INSERT ON escalation WHEN NEW.status = 'pending'
 BEGIN
-  INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id)
+  INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id,
+    moves)
   VALUES (NEW.queue, 3 - NEW.urgency_rank, COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id), NEW.tool,
-    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id)
+    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id, NEW.version + NEW.handled)
   ON CONFLICT (queue, place, agent_id, tool, server, triggers, require, hand) DO UPDATE SET waiting = waiting + 1,
-    first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
+    moves = moves + 1, first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
       THEN excluded.first_id ELSE first_id END,
     first_deadline_at = min(first_deadline_at, excluded.first_deadline_at);
   UPDATE escalation SET alike_id = (SELECT id FROM alike WHERE queue = NEW.queue AND place = 3 - NEW.urgency_rank
@@ -115,12 +117,13 @@ BEGIN
     WHERE id = OLD.alike_id AND OLD.status = 'pending' AND first_id = OLD.id;
   UPDATE waiting_in SET waiting = waiting - 1 WHERE queue = OLD.queue AND OLD.status = 'pending';
 
-  INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id)
+  INSERT INTO alike (queue, place, agent_id, tool, server, triggers, require, hand, waiting, first_deadline_at, first_id,
+    moves)
   SELECT NEW.queue, 3 - NEW.urgency_rank, COALESCE((SELECT stands_for FROM agent WHERE id = NEW.agent_id), NEW.agent_id), NEW.tool,
-    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id
+    COALESCE(NEW.server, ''), NEW.triggers, NEW.require, NEW.hand, 1, NEW.deadline_at, NEW.id, NEW.version + NEW.handled
   WHERE NEW.status = 'pending'
   ON CONFLICT (queue, place, agent_id, tool, server, triggers, require, hand) DO UPDATE SET waiting = waiting + 1,
-    first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
+    moves = moves + 1, first_id = CASE WHEN (excluded.first_deadline_at, excluded.first_id) < (first_deadline_at, first_id)
       THEN excluded.first_id ELSE first_id END,
     first_deadline_at = min(first_deadline_at, excluded.first_deadline_at);
   UPDATE escalation SET alike_id = (SELECT id FROM alike WHERE NEW.status = 'pending' AND queue = NEW.queue
