@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +17,12 @@ from signoff.operators.diff import changes
 from signoff.operators.form_fields import Field
 from signoff.operators.present import Room, rows
 from signoff.operators.problems import Problem
-from signoff.operators.reading import read_action
+from signoff.operators.reading import Reading, read_action
 from signoff.operators.response_form import response_field
 from signoff.operators.trace import timeline
 
 ROOM = 100_000
+LINES = 5
 VALUES: dict[str, Any] = {
     "amount_eur": 1240,
     "notify_customer": True,
@@ -52,8 +54,8 @@ ACTION: dict[str, Any] = {
 """An action that is money, a command, a query, an address, a table and a change to a file."""
 PATCH: dict[str, Any] = {
     "path": "src/app.py",
-    "patch": "--- a/src/app.py\n+++ b/src/app.py\n@@ -1,202 +1,202 @@\n import os\n-DEBUG = False\n+DEBUG = True\n"
-    + "".join(f" LINE_{at} = {at}\n" for at in range(200)),
+    "patch": "--- a/src/app.py\n+++ b/src/app.py\n@@ -1,22 +1,22 @@\n import os\n-DEBUG = False\n+DEBUG = True\n"
+    + "".join(f" LINE_{at} = {at}\n" for at in range(20)),
 }
 STEPS: list[Any] = [
     {"kind": "thought", "text": "The invoice was charged twice, so one of them goes back."},
@@ -142,7 +144,7 @@ def samples(now: datetime) -> dict[str, Any]:
         "values_shown": rows(VALUES, masked=masked, prefix="action.arguments"),
         "changed": changes(VALUES, before),
         "action": _action(ACTION),
-        "patched": _action(PATCH),
+        "patched": _cut(_action(PATCH)),
         "steps": timeline(STEPS, start=0, stop=len(STEPS)),
         "messages": TURNS,
         "room": Room(ROOM),
@@ -155,9 +157,15 @@ def samples(now: datetime) -> dict[str, Any]:
     }
 
 
-def _action(arguments: Mapping[str, Any]) -> Any:
+def _action(arguments: Mapping[str, Any]) -> Reading:
     read = frozenset({"action.arguments.amount_eur"})
     return read_action("refund", arguments, masked=frozenset(), read=read, room=Room(ROOM))
+
+
+def _cut(action: Reading) -> Reading:
+    """Return the action with its changes to files cut as those of a long file are, only shorter."""
+    edits = (replace(one, lines=one.lines[:LINES], more=len(one.lines) - LINES) for one in action.edits)
+    return replace(action, edits=tuple(edits))
 
 
 def _case(later: datetime, **more: Any) -> dict[str, Any]:
