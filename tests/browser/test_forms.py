@@ -209,8 +209,38 @@ async def test_a_person_asks_and_sees_the_answer_arrive(
         await expect(page.locator("#reject textarea").first).to_have_value("Half a sentence")
         assert not await overflows(page)
         await page.locator("#questions").screenshot(path=screenshots / f"answered-{size}-{scheme}.png")
-        await page.locator("#questions").get_by_role("link", name="Load it again").click()
+        await expect(
+            page.get_by_text("The agent has answered, and the case has changed with it.")
+        ).to_be_visible()
+        await page.get_by_role(
+            "link", name="Load it again"
+        ).click()  # there is one, wherever the answer stands
         await expect(page.get_by_text("The agent has answered question 1")).to_be_visible()
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["told by the stream", "asked every few seconds"])
+async def test_a_page_asks_for_the_answer_only_when_there_is_something_to_ask_for(
+    desk: Desk, cast: Cast, visit: Visit, streams: bool
+) -> None:
+    case = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL)
+    asked: list[str] = []
+    async with visit() as site:
+        page = await open_case(site, case)
+        await page.clock.install()
+        if not streams:
+            await page.route("**/live?*", lambda route: route.fulfill(status=429, body="no"))
+        page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/questions") else None)
+        await page.locator("#ask textarea").fill("Was the first charge settled?")
+        async with page.expect_response("**/live?*"):
+            await page.get_by_role("button", name="Ask the agent").click()
+        await expect(page.get_by_text("Waiting for the agent's answer")).to_be_visible()
+        await page.clock.run_for(30_000)
+        assert bool(asked) != streams
+        await answer_question(desk, cast.ada, case, "Yes, in March.")
+        if not streams:
+            await page.clock.run_for(10_000)
+        await expect(page.get_by_text("The agent has answered question 1")).to_be_visible()
+    assert len(asked) == 1 or not streams
 
 
 async def test_an_answer_shows_by_itself_where_nobody_is_writing(

@@ -14,8 +14,11 @@ from tests.conftest import Cast
 from tests.operators.conftest import SignedIn, Visitor, ask, text_of
 
 from signoff.agents.mcp_server import build_mcp_server
+from signoff.alerts.facts import facts_of
+from signoff.alerts.wording import Wording
 from signoff.desk.canaries import Drawn, make_canaries
-from signoff.desk.close import expire_due
+from signoff.desk.close import cancel, expire_due
+from signoff.desk.deliver import lease, record
 from signoff.desk.desk import Desk
 from signoff.desk.inbox import inbox
 from signoff.desk.limits import limit_agent
@@ -23,6 +26,7 @@ from signoff.desk.look import agent_cases
 from signoff.desk.people import add_person, agent_named, list_agents
 from signoff.desk.together import alike_cases
 from signoff.domain.action import Action
+from signoff.domain.alert import Sent
 from signoff.domain.bundle import Material
 from signoff.domain.errors import NotFound
 from signoff.domain.people import Agent, SignIn
@@ -88,6 +92,30 @@ async def test_rejecting_a_canary_catches_it(desk: Desk, cast: Cast, signed_in: 
     assert (event["actor"]["id"], event["data"]) == (
         cast.omar.person.id,
         {"choice": "reject", "caught": True},
+    )
+
+
+async def test_those_who_did_not_answer_are_told_that_it_is_over_and_not_that_an_agent_withdrew_it(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    waiting, real = await a_canary(desk, cast.sofia, drill="spring"), await ask(desk, cast.ada)
+    told: dict[str, list[str]] = {waiting: [], real: []}
+
+    async def sent() -> None:
+        for errand in await lease(desk, "worker"):
+            words = Wording().words(facts_of(errand))
+            told[errand.case.id].append(f"{words.subject}\n{words.text}")
+            await record(desk, "worker", errand, Sent())
+
+    await sent()
+    await (await signed_in("Omar")).decide(waiting, choice="reject", note="To North Korea?")
+    await cancel(desk, cast.ada, real, reason="x")
+    await sent()
+
+    assert "ended, nothing runs" in told[waiting][-1]
+    assert "withdrawn by the agent" in told[real][-1]
+    assert not any(
+        word in text.lower() for text in told[waiting] for word in ("canary", "drill", "withdrawn")
     )
 
 

@@ -36,7 +36,7 @@ VARIABLES: Mapping[str, str] = {
     "time_left": "how long there is to decide, such as 30 min",
     "person": "the name of whoever gets the alert",
     "by": "who decided, or who handed the case over",
-    "status": "how a decided case ended: approved, approved with changes, rejected, withdrawn by the agent or expired",
+    "status": "how a decided case ended: approved, approved with changes, rejected, withdrawn by the agent, expired, or ended, nothing runs",
     "count": "of a digest: how many cases wait; of a heartbeat: how many alerts",
     "ended": "of a digest: how many cases have ended since this person was asked",
     "cases": "of a digest: up to ten that wait, each with tool, agent, urgency, time_left and link",
@@ -61,6 +61,8 @@ _STATUS = {
     "cancelled": "withdrawn by the agent",
     "expired": "expired",
 }
+_CANARY_ENDED = "ended, nothing runs"
+"""No agent withdrew it. Whoever has not answered others of its drill yet learns on its page what it was, not by alert."""
 _WORDS: Mapping[str, tuple[str, str]] = {
     "opened": ("{tool} waits for you, {time_left} left", "{agent} asks for a decision."),
     "fresh_link": (
@@ -154,7 +156,9 @@ def facts_of(errand: Errand) -> Facts:
         tier=case.tier + 1,
         time_left=time_left(errand.seconds_left),
         by=", ".join(quoted(one, MAX_NAME_CHARS) for one in errand.by),
-        status=_STATUS.get(case.status, "open"),
+        status=_CANARY_ENDED
+        if errand.is_canary and case.status == "cancelled"
+        else _STATUS.get(case.status, "open"),
     )
     return replace(made, case_id=case.id)
 

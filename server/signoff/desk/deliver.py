@@ -70,6 +70,8 @@ class Errand:
     """The page of the case, without a token: it opens for people who are signed in."""
     by: tuple[str, ...] = ()
     """Names: who decided, or who handed the case over; empty where nobody did, or not yet."""
+    is_canary: bool = False
+    """It was put among the cases to be rejected. A message must not tell while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         footer=await footer(unit),
         page_url=page_url,
         by=await _by(unit, alert, case),
+        is_canary=await unit.insight.canary(case.id) is not None,
     )
 
 

@@ -15,16 +15,35 @@ if (place) {
   };
   const word = (name) => place.querySelector(`[data-status-word="${name}"]`)?.textContent ?? name;
 
+  // One notice for everything that changes: that the agent has answered is said here, too.
+  let answered = false;
+  const again = changed.querySelector("[data-again]");
+  document.addEventListener("signoff:answered", () => {
+    answered = true;
+    changed.hidden = false;
+    what.textContent = what.dataset.answered;
+  });
+  again.addEventListener("click", (event) => {
+    if (!answered) return;
+    event.preventDefault();
+    // An address that differs in its fragment only would not be loaded again.
+    history.replaceState(null, "", "#questions");
+    location.reload();
+  });
+
+  const lost = () => document.dispatchEvent(new CustomEvent("signoff:alone"));
   follow(place.dataset.live, (state) => {
     who.hidden = state.present.length === 0;
     if (state.present.length) who.querySelector("[data-names]").textContent = sentence(state.present);
     const moved = String(state.version) !== version || state.status !== status;
     const handed = String(state.handled) !== handled;
-    changed.hidden = !moved && !(handed && !state.mine);
+    changed.hidden = !answered && !moved && !(handed && !state.mine);
     if (moved && state.status !== status) {
       const by = state.decided_by.join(", ");
       const form = by ? what.dataset.ended : what.dataset.endedAlone;
       what.textContent = form.replace("{who}", () => by).replace("{status}", () => word(state.status));
+    } else if (answered) {
+      what.textContent = what.dataset.answered;
     } else if (!moved && state.acknowledged_by) {
       what.textContent = what.dataset.hand.replace("{who}", () => state.acknowledged_by);
     } else {
@@ -32,5 +51,5 @@ if (place) {
     }
     // Other parts of the page follow, too.
     document.dispatchEvent(new CustomEvent("signoff:case", { detail: state }));
-  });
+  }, lost);
 }

@@ -1,6 +1,7 @@
-// Follow a stream of the server's, while the page can be seen; `told` gets each state of things.
+// Follow a stream of the server's, while the page can be seen; `told` gets each state of things, and `lost` is called where
+// no more will come.
 
-export function follow(address, told) {
+export function follow(address, told, lost = () => {}) {
   let source = null;
   let ended = false;
 
@@ -12,6 +13,11 @@ export function follow(address, told) {
     source.addEventListener("end", () => {
       ended = true;
       close();
+      lost();
+    });
+    // A connection that breaks is made again by the browser; one that was refused is not.
+    source.addEventListener("error", () => {
+      if (source?.readyState === EventSource.CLOSED) lost();
     });
   };
   const close = () => {

@@ -1,6 +1,8 @@
-// While a question to the agent is open, look every few seconds whether the answer has come, and show it where it belongs.
+// While a question to the agent is open, look whether the answer has come, and show it where it belongs: whenever the case
+// changes, as its stream tells; every few seconds where there is no stream.
 
 const EVERY_MS = 3000;
+const NO_STREAM_AFTER_MS = 6000;
 
 // A page on which somebody is writing is never loaded again under their hands.
 function isBeingWritten() {
@@ -23,12 +25,8 @@ function show(place, pieces) {
     return span;
   }));
   for (const one of place.querySelectorAll("[data-waiting]")) one.hidden = true;
-  const arrived = place.querySelector("[data-arrived]");
-  arrived.append(made);
-  arrived.querySelector("[data-again]").addEventListener("click", (event) => {
-    event.preventDefault();
-    load();
-  });
+  place.querySelector("[data-arrived]").append(made);
+  document.dispatchEvent(new CustomEvent("signoff:answered"));
 }
 
 // An address that differs in its fragment only would not be loaded again.
@@ -40,7 +38,8 @@ function load() {
 async function look(place) {
   if (document.hidden) return false;
   const response = await fetch(place.dataset.from, { headers: { Accept: "application/json" } });
-  if (!response.ok) return response.status < 500; // signed out meanwhile: no use in asking on
+  if (response.status >= 500) throw new Error(`questions: ${response.status}`);
+  if (!response.ok) return true; // signed out meanwhile: no use in asking on
   const found = await response.json();
   if (found.number === Number(place.dataset.waitFor) && found.answer === null && found.is_open) return false;
   if (!isBeingWritten() || found.answer === null) {
@@ -53,14 +52,39 @@ async function look(place) {
 
 const place = document.querySelector("[data-wait-for]");
 if (place) {
-  const again = () => setTimeout(async () => {
-    let done = false;
+  let done = false;
+  let looking = false;
+  let missed = false;
+  let streams = false;
+  let timer = 0;
+
+  const later = (ms) => {
+    clearTimeout(timer);
+    timer = setTimeout(now, ms);
+  };
+  async function now() {
+    if (done) return;
+    missed = looking;
+    if (looking) return;
+    looking = true;
+    let failed = false;
     try {
       done = await look(place);
     } catch {
-      done = false; // the network, or the server, is away for a moment
+      failed = true; // the network, or the server, is away for a moment
     }
-    if (!done) again();
-  }, EVERY_MS);
-  again();
+    looking = false;
+    if (!done && (missed || failed || !streams)) later(missed ? 0 : EVERY_MS);
+  }
+
+  later(NO_STREAM_AFTER_MS);
+  document.addEventListener("signoff:case", (event) => {
+    streams = true;
+    clearTimeout(timer);
+    if (String(event.detail.version) !== place.dataset.version) now();
+  });
+  document.addEventListener("signoff:alone", () => {
+    streams = false;
+    now();
+  });
 }
