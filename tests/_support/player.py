@@ -24,7 +24,7 @@ from signoff.desk.check import check_triggers
 from signoff.desk.claim import claim, report_outcome
 from signoff.desk.close import cancel
 from signoff.desk.deliver import lease, record
-from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.desk import AgentLimits, Desk, DeskSettings
 from signoff.desk.escalate import escalate
 from signoff.desk.people import agent_named, person_named
 from signoff.desk.request import request_approval
@@ -50,7 +50,9 @@ def say(value: Any) -> None:
 async def desk_in(home: Path) -> AsyncGenerator[Desk]:
     """Open the desk of a home that the test made; its clock stands where the test's began."""
     keys, clock = load_keys(home / "keys"), HandClock()
-    settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0)
+    # The clock stands still, so all that an agent ever asks here would be of one minute.
+    unlimited = AgentLimits(max_open=0, requests_per_minute=0)
+    settings = DeskSettings(base_url="http://127.0.0.1:8717", undo_s=0, limits=unlimited)
     path, sealing = home / "signoff.db", open_sealing(home / "keys")
     async with open_store(path, log=keys.origin, clock=clock, new_id=new_id, sealing=sealing) as store:
         yield Desk(
