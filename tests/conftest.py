@@ -6,6 +6,7 @@ Mallory holds nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from signoff.triggers.watch import PolicyFile
 # How long an example takes says how busy the machine is, and nothing about the product.
 hypothesis_settings.register_profile("signoff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("signoff")
+# Hundreds of processes are started here; where it is set, each of them would compile the whole package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 POLICY = """\
 version: 1
