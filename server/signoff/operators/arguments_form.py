@@ -11,7 +11,7 @@ from typing import Any
 from signoff.domain.canonical import parse_json
 from signoff.domain.errors import InvalidRequest
 from signoff.operators.diff import changes
-from signoff.operators.form_fields import MAX_FIELDS, NOTHING, Builder, Field, Sent, count
+from signoff.operators.form_fields import MAX_FIELDS, MAX_WEIGHT, NOTHING, Builder, Field, Sent, count, weight
 from signoff.operators.form_reading import read, same_text
 from signoff.operators.present import json_text
 
@@ -27,12 +27,18 @@ def argument_fields(
 ) -> list[Field]:
     """Return one field per argument, in order, then those that the schema knows and the action does not have.
 
-    An argument whose own fields would be too many is one field of JSON.
+    An argument whose own fields would be too many is one field of JSON. A schema of too many words is not used.
 
     Args:
         sent: What the person sent; shown again instead of the value.
         schema: The tool's own, of its arguments.
     """
+    if schema is not None and sum(map(weight, _fields(arguments, {}, schema))) > MAX_WEIGHT:
+        schema = None
+    return _fields(arguments, sent, schema)
+
+
+def _fields(arguments: Mapping[str, Any], sent: Sent, schema: Mapping[str, Any] | None) -> list[Field]:
     root = schema if schema is not None and isinstance(schema.get("properties"), Mapping) else {}
     properties = root.get("properties", {})
     needed = root.get("required", [])

@@ -21,6 +21,7 @@ from signoff.domain.errors import NotFound
 from signoff.domain.people import SignIn
 from signoff.operators.case_page import masked_of, page_of
 from signoff.operators.present import Room, json_text, looks_like, rows
+from signoff.operators.response_form import AT as SCHEMA_AT
 from signoff.operators.sign_in import Door, who
 from signoff.operators.trace import STEPS_PAGE, TURNS_PAGE, timeline
 
@@ -90,7 +91,7 @@ def _value(view: CaseView, at: str, start: int) -> dict[str, Any]:
         return {**made, "shape": "hidden"}
     if isinstance(value, str):
         return {**made, "shape": "text", **_chunk(value, at, start)}
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list)) and not at.startswith(SCHEMA_AT):
         found = rows(value, masked=masked_of(view), prefix=_dotted(at), at=at, room=Room(PART_ROOM))
         if found is not None and not any(row.value is not None and row.value.apart for row in found):
             return {**made, "shape": "rows", "rows": found}
@@ -124,7 +125,11 @@ def _resolved(view: CaseView, at: str) -> Any:
     Raises:
         NotFound: Nothing is there.
     """
-    value: Any = {"arguments": view.proposed_arguments, "bundle": view.document.get("bundle", {})}
+    value: Any = {
+        "arguments": view.proposed_arguments,
+        "bundle": view.document.get("bundle", {}),
+        "response_schema": view.document.get("response_schema"),
+    }
     steps = at.split("/")
     if len(at) > 20_000 or steps[0] != "" or len(steps) < 2:
         raise NotFound("A case has no such part.")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from html import escape
 from typing import Any, Literal
 
 from signoff.desk.masks import is_hidden
@@ -21,6 +22,11 @@ from signoff.operators.present import json_text
 MAX_FIELDS = 150
 MAX_ITEMS = 50
 """Of one list; a longer one is asked for as JSON."""
+MAX_WEIGHT = 50_000
+"""Characters of HTML that a schema may turn into. Titles are repeated at every item of a list, and a hidden character takes
+a hundred characters to show: a schema of 64 KB can make a page of 40 MB."""
+FIELD_CHARS, OPTION_CHARS, MARK_CHARS = 280, 40, 100
+"""What one field, one option and one mark take beside their words."""
 MAX_DEFAULT_CHARS = 80
 MAX_DEPTH = 5
 LINE_CHARS = 80
@@ -93,6 +99,8 @@ class Field:
     members: tuple[Field, ...] = ()
     """Of a group its members, of rows the items, of a variant one group for each option."""
     schema_text: str = ""
+    schema_at: str = ""
+    """Where the schema stands in the case's document, for a page of its own; empty where it stands beside the field."""
     sent: tuple[str, ...] = ()
     """What stands in the field: what the person sent last time, or the value before, or the schema's default."""
     was_sent: bool = False
@@ -134,6 +142,25 @@ class Field:
 def count(field: Field) -> int:
     """Return how many fields there are below and with one."""
     return 1 + sum(map(count, field.members))
+
+
+def weight(field: Field) -> int:
+    """Return about how much HTML a field takes by what its schema's author wrote, in characters; never much less."""
+    labels = [field.label, field.help, *field.option_labels, field.unit]
+    for when in filter(None, (field.when, field.needed_when)):
+        labels += [when.label, *when.value_labels]
+    each = 2 if field.kind == "variant" else 1
+    made = FIELD_CHARS + each * sum(map(_chars, labels)) + _chars(pieces(field.schema_text))
+    made += OPTION_CHARS * len(field.option_labels)
+    made += sum(8 * len(when.values) for when in (field.when, field.needed_when) if when)
+    items = [*field.members, field.blank] if field.blank is not None else field.members
+    if field.kind == "rows":
+        made += len(items) * (FIELD_CHARS + 2 * _chars(field.label)) + _chars(field.label)
+    return made + sum(map(weight, items))
+
+
+def _chars(some: tuple[Piece, ...]) -> int:
+    return sum(len(escape(one.text)) + (MARK_CHARS if one.mark else 0) for one in some)
 
 
 @dataclass(frozen=True, slots=True)
