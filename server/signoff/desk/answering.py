@@ -11,7 +11,7 @@ from signoff.domain.errors import Forbidden
 from signoff.domain.escalation import Proposed
 
 
-def check_answer(view: CaseView, answer: Answer) -> None:
+async def check_answer(view: CaseView, answer: Answer) -> None:
     """Refuse an answer that cannot be given to this case.
 
     Raises:
@@ -22,12 +22,12 @@ def check_answer(view: CaseView, answer: Answer) -> None:
     if answer.arguments is not None and any(one.startswith("action.arguments") for one in view.hidden):
         raise Forbidden("Some arguments are hidden from you, so you cannot change them. Hand the case over.")
     if answer.arguments is not None:
-        check_changed(view, answer.arguments)
+        await check_changed(view, answer.arguments)
     if answer.choice != "reject" or answer.response is not None:
-        check_response(view.document.get("response_schema"), answer.response)
+        await check_response(view.document.get("response_schema"), answer.response)
 
 
-def check_changed(view: CaseView, arguments: dict[str, Any]) -> None:
+async def check_changed(view: CaseView, arguments: dict[str, Any]) -> None:
     """Refuse changed arguments that the tool does not take, as far as the agent sent its schema.
 
     Raises:
@@ -35,7 +35,7 @@ def check_changed(view: CaseView, arguments: dict[str, Any]) -> None:
     """
     schema = view.document.get("tool_schema")
     if isinstance(schema, dict):
-        check_against(schema, arguments, field="arguments")
+        await check_against(schema, arguments, field="arguments")
 
 
 def proposed_of(view: CaseView) -> Proposed:

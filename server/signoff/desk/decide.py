@@ -66,7 +66,7 @@ async def decide(
             raise await lost(unit, case)
         if (version, view_digest) != (case.version, view.view_digest):
             raise Stale("The case changed after this page was shown. Look at it again, then decide.")
-        check_answer(view, answer)
+        await check_answer(view, answer)
         by = await _surely(unit, desk, sign_in, view, answer, proof)
         agent = await unit.agent(case.agent_id)
         decision_id = unit.new_id("dec")

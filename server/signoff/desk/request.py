@@ -16,7 +16,7 @@ from signoff.desk.limits import check_open_cases, check_rate
 from signoff.desk.policies import note_policy
 from signoff.desk.receipts import with_receipt
 from signoff.desk.record import record_request, take_up_check
-from signoff.desk.responses import check_against, check_schema
+from signoff.desk.responses import check_request_schemas
 from signoff.domain.action import Action
 from signoff.domain.bundle import Material
 from signoff.domain.canonical import canonical, digest
@@ -70,11 +70,7 @@ async def request_approval(
     """
     check_not_paused(agent)
     asking = Ask.of(agent, action, material, session=session)
-    if response_schema is not None:
-        check_schema(response_schema, field="response_schema")
-    if tool_schema is not None:
-        check_schema(tool_schema, field="tool_schema")
-        check_against(tool_schema, action.arguments, field="action.arguments")
+    await check_request_schemas(response_schema, tool_schema, action.arguments)
     check_key(idempotency_key)
     given = {"response_schema": response_schema, "tool_schema": tool_schema}
     schemas = {name: one for name, one in given.items() if one is not None}

@@ -2,18 +2,23 @@
 
 The schema comes from an agent, so it is kept from doing harm: references go to `$defs` only and never in circles,
 its size with every reference written out is bounded, no part of it names another dialect (whose validator would
-run `pattern` in Python's engine), and `pattern` runs in a linear-time engine (RE2's syntax, through CEL).
+run `pattern` in Python's engine), and `pattern` runs in a linear-time engine (RE2's syntax, through CEL). What a
+check may take is bounded (`schema_work`), and it runs in a thread, so that everybody else is answered meanwhile.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+import anyio.to_thread
+
+from signoff.desk.schema_work import best_error
 from signoff.domain.canonical import canonical, check_value, short_key
 from signoff.domain.errors import InvalidRequest, LimitExceeded
-from signoff.triggers.patterns import pattern_matches, pattern_problem
+from signoff.triggers.patterns import pattern_problem
 
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_PARTS = 5000
@@ -27,6 +32,8 @@ _NAMED = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
 """Keywords whose members are schemas under names of the author's."""
 _DATA = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
 """Keywords that hold values and not schemas."""
+_TEXTS = frozenset({"type", "required"})
+"""Keywords that hold lists of texts; jsonschema compares members of other lists each with each."""
 _REFUSED = {
     "patternProperties": "is not supported; name the properties",
     "unevaluatedProperties": "is not supported; use additionalProperties",
@@ -34,6 +41,27 @@ _REFUSED = {
     "$dynamicRef": "is not supported; use $ref",
     "$recursiveRef": "is not supported; use $ref",
 }
+
+
+async def check_request_schemas(
+    response_schema: dict[str, Any] | None, tool_schema: dict[str, Any] | None, arguments: Any
+) -> None:
+    """Refuse the schemas of a request that cannot be used, and arguments that do not satisfy their tool's.
+
+    Raises:
+        InvalidRequest: Names the schema, or the argument at fault.
+        LimitExceeded: A schema is too large, or checking the arguments takes too many steps.
+    """
+
+    def check() -> None:
+        if response_schema is not None:
+            check_schema(response_schema, field="response_schema")
+        if tool_schema is not None:
+            check_schema(tool_schema, field="tool_schema")
+            _check_against(tool_schema, arguments, field="action.arguments")
+
+    if response_schema is not None or tool_schema is not None:
+        await anyio.to_thread.run_sync(check)
 
 
 def check_schema(schema: Any, *, field: str) -> None:
@@ -52,27 +80,39 @@ def check_schema(schema: Any, *, field: str) -> None:
     size = len(canonical(schema))
     if size > MAX_SCHEMA_BYTES:
         raise LimitExceeded(field, f"{MAX_SCHEMA_BYTES} bytes", f"{size} bytes")
-    patterns = sum(1 for _ in _patterns(schema))
+    patterns = sum(1 for part in _parts(schema) if isinstance(part, dict) and "pattern" in part)
     if patterns > MAX_PATTERNS:
         raise LimitExceeded(field, f"{MAX_PATTERNS} patterns", f"{patterns} patterns")
     _check_parts(schema, field, root=True)
-    _check_references(schema, field)
     from jsonschema import Draft202012Validator, SchemaError  # 90 ms of import; most requests have no schema
 
     try:
+        _check_references(schema, field)
         Draft202012Validator.check_schema(schema)
+    except RecursionError:
+        raise InvalidRequest("its references lead too deep.", field=field) from None
     except SchemaError as error:
         where = ".".join(str(part) for part in error.absolute_path)
         raise InvalidRequest(f"not a JSON Schema (2020-12), at {where or 'its root'}.", field=field) from None
 
 
-def _patterns(part: Any) -> Iterator[str]:
-    members = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-    for key, member in members:
-        if key == "pattern" and isinstance(member, str):
+def _parts(part: Any) -> Iterator[Any]:
+    """Yield a schema and everything below it that is one; no values, and no names for keywords."""
+    yield part
+    for member in _below(part):
+        yield from _parts(member)
+
+
+def _below(part: Any) -> Iterator[Any]:
+    if isinstance(part, list):
+        yield from part
+    if not isinstance(part, dict):
+        return
+    for key, member in part.items():
+        if key in _NAMED and isinstance(member, dict):
+            yield from member.values()
+        elif key not in _DATA and isinstance(member, (dict, list)):
             yield member
-        elif key not in _DATA:
-            yield from _patterns(member)
 
 
 def _check_parts(value: Any, field: str, *, root: bool = False) -> None:
@@ -82,6 +122,11 @@ def _check_parts(value: Any, field: str, *, root: bool = False) -> None:
     if not isinstance(value, dict):
         return
     for key, member in value.items():
+        if key in _TEXTS and isinstance(member, list):
+            _check_texts(member, f"{field}.{key}")
+        if key == "dependentRequired" and isinstance(member, dict):
+            for name, texts in member.items():
+                _check_texts(texts, f"{field}.{key}.{short_key(name)}")
         if key in _DATA:
             continue
         if key in _NAMED and isinstance(member, dict):
@@ -103,6 +148,11 @@ def _check_parts(value: Any, field: str, *, root: bool = False) -> None:
             if problem is not None:
                 raise InvalidRequest(f"cannot be used: {problem}.", field=f"{field}.pattern")
         _check_parts(member, f"{field}.{short_key(key)}")
+
+
+def _check_texts(value: Any, field: str) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InvalidRequest("must be a list of texts.", field=field)
 
 
 def _check_references(schema: dict[str, Any], field: str) -> None:
@@ -134,21 +184,15 @@ def _check_references(schema: dict[str, Any], field: str) -> None:
         raise LimitExceeded(field, f"{MAX_PARTS} parts with its references written out", "more")
 
 
-def _references(part: Any) -> Iterator[str | None]:
-    """Yield a schema's references, and None for each part that is none."""
-    yield None
-    if isinstance(part, list):
-        for member in part:
-            yield from _references(member)
-    if isinstance(part, dict):
-        for key, member in part.items():
-            if key == "$ref" and isinstance(member, str):
-                yield member
-            elif key not in _DATA:
-                yield from _references(member)
+def _references(schema: Any) -> Iterator[str | None]:
+    """Yield a schema's references, and None for each part of it."""
+    for part in _parts(schema):
+        yield None
+        if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+            yield part["$ref"]
 
 
-def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
+async def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
     """Check a person's response.
 
     Raises:
@@ -158,25 +202,21 @@ def check_response(schema: Mapping[str, Any] | None, response: Any) -> None:
         if response is not None:
             raise InvalidRequest("this case asks for none.", field="response")
         return
-    check_against(schema, response, field="response")
+    await check_against(schema, response, field="response")
 
 
-def check_against(schema: Mapping[str, Any], value: Any, *, field: str) -> None:
+async def check_against(schema: Mapping[str, Any], value: Any, *, field: str) -> None:
     """Check a value against a schema that `check_schema` let pass.
 
     Raises:
         InvalidRequest: Names the member at fault, never its value.
+        LimitExceeded: The check would take too many steps.
     """
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import extend
+    await anyio.to_thread.run_sync(partial(_check_against, schema, value, field=field))
 
-    def pattern(validator: Any, wanted: str, instance: Any, schema: Any) -> Generator[ValidationError]:
-        if isinstance(instance, str) and not pattern_matches(wanted, instance):
-            yield ValidationError(f"does not match the pattern {wanted}")
 
-    checker = extend(Draft202012Validator, {"pattern": pattern})(dict(schema))  # type: ignore[no-untyped-call]
-    error = best_match(checker.iter_errors(value))
+def _check_against(schema: Mapping[str, Any], value: Any, *, field: str) -> None:
+    error = best_error(schema, value, field=field)
     if error is None:
         return
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)

@@ -98,7 +98,7 @@ async def challenge(
     check_open(case, now)
     if (version, view_digest) != (case.version, view.view_digest):
         raise Stale("The case changed after this page was shown. Look at it again, then decide.")
-    check_answer(view, answer)
+    await check_answer(view, answer)
     _, rp_id = pages_of(desk)
     usable = tuple(one.credential for one in held if one.state == "in use" and one.rp_id == rp_id)
     if not usable:

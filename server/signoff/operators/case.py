@@ -103,7 +103,7 @@ async def live(door: Door, request: Request) -> Response:
         arguments = read_arguments(view.proposed_arguments, sent, tool_schema(view))
         changed = changes(view.proposed_arguments, arguments)
         if changed:
-            check_changed(view, arguments)
+            await check_changed(view, arguments)
     except SignoffError as error:
         problem = problem_of(error)
         said = {"field": problem.field, "message": problem.message}
