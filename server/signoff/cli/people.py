@@ -96,8 +96,10 @@ async def _add_person(
 ) -> Person:
     from signoff.app import open_desk
     from signoff.desk.people import add_person
+    from signoff.desk.queues import check_queues
 
     async with open_desk(config) as desk:
+        check_queues(desk, queues)
         return await add_person(desk, name, roles=roles, queues=queues, addresses=addresses)
 
 
@@ -366,9 +368,11 @@ def change(name: str, roles: tuple[Role, ...], queues: tuple[str, ...], home: Pa
 
 async def _change(config: Config, name: str, roles: tuple[Role, ...], queues: tuple[str, ...]) -> Person:
     from signoff.app import open_desk
-    from signoff.desk.people import change_person
+    from signoff.desk.people import change_person, person_named
+    from signoff.desk.queues import check_queues
 
     async with open_desk(config) as desk:
+        check_queues(desk, queues, held=(await person_named(desk, name)).queues)
         return await change_person(desk, name, roles=roles, queues=queues)
 
 

@@ -35,8 +35,8 @@ def check_queues(desk: Desk, queues: Iterable[str], *, held: Iterable[str] = ())
 
 
 def without_cases(desk: Desk, person: Person) -> list[str]:
-    """Return the queues of an operator that the policy does not have."""
-    if person.disabled_at is not None or "operator" not in person.roles:
+    """Return the queues of an operator that the policy does not have; supervisors work every one it has."""
+    if person.disabled_at is not None or "operator" not in person.roles or "supervisor" in person.roles:
         return []
     return sorted(person.queues.difference(queue_names(desk)))
 
