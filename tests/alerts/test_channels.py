@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -159,6 +160,17 @@ async def test_the_terminal_gets_the_whole_message_in_a_frame() -> None:
     assert await Channels(terminal).send("terminal:", MESSAGE) == Sent()
     assert "│ A subject" in terminal.getvalue()
     assert "│ http://127.0.0.1:8717/d/lnk_1#secret" in terminal.getvalue()
+
+
+async def test_a_terminal_that_people_share_says_whom_an_alert_is_for() -> None:
+    terminal = io.StringIO()
+
+    await Channels(terminal).send("terminal:", replace(MESSAGE, person="Omar"))
+    await Channels(terminal).send("terminal:", MESSAGE)
+
+    named, unnamed = terminal.getvalue().split("└")[:2]
+    assert "│ A subject\n│ For Omar\n│\n│ One line" in named
+    assert "For" not in unnamed
 
 
 async def test_a_closed_terminal_is_a_failure_and_not_an_error() -> None:

@@ -12,6 +12,7 @@ from tests._support.clock import HandClock
 from tests.conftest import POLICY, Cast
 from tests.promises import promise
 
+from signoff.alerts.messages import alert_message
 from signoff.desk.alerts import AlertLine, list_alerts
 from signoff.desk.close import cancel, expire_due
 from signoff.desk.dead_letters import retry_alert
@@ -233,6 +234,9 @@ async def test_those_who_were_alerted_hear_who_decided_by_the_same_channels(
     told = sorted((one.person.name, one.alert.address, one.by) for one in taken if isinstance(one, Errand))
     assert told == [("Olga", "mailto://olga.example", ("Omar",)), ("Olga", "ntfy://olga", ("Omar",))]
     assert {one.link_url for one in taken} == {f"http://127.0.0.1:8717/cases/{asked.escalation_id}"}
+    # They wait behind whatever asks for an answer, and say all the same how urgent the case was.
+    assert {one.alert.urgency for one in taken} == {"low"}
+    assert all("Urgency: high" in alert_message(one).body for one in taken if isinstance(one, Errand))
 
 
 async def test_who_was_not_alerted_yet_hears_nothing(desk: Desk, cast: Cast, team: None) -> None:

@@ -56,7 +56,7 @@ async def test_an_admin_adds_somebody_who_can_then_sign_in_and_decide(
     form = {
         "name": "Olga",
         "role": "operator",
-        "queues": "payments, refunds",
+        "queues": "payments, default",
         "addresses": "ntfys://ntfy.sh/olga",
     }
     response = await anna.post("/admin/people", data=form)
@@ -66,7 +66,7 @@ async def test_an_admin_adds_somebody_who_can_then_sign_in_and_decide(
     person = await person_named(desk, "Olga")
     assert event["type"] == "person.added"
     assert event["actor"]["id"] == (await person_named(desk, "Anna")).id
-    assert person.queues == {"payments", "refunds"}
+    assert person.queues == {"payments", "default"}
     assert [one.url for one in person.addresses] == ["ntfys://ntfy.sh/olga"]
     page = await anna.get(response.headers["location"])
     assert "They can sign in from now on." in text_of(page.text)
@@ -84,6 +84,10 @@ async def test_what_is_wrong_with_a_new_person_is_said_and_what_was_written_stay
         ({"name": "Omar", "role": "operator"}, "There is already a person called Omar."),
         ({"name": "Olga"}, "Roles: Must be among"),
         ({"name": "Olga", "role": "emperor"}, "Roles: Must be among"),
+        (
+            {"name": "Olga", "role": "operator", "queues": "payment"},
+            "Queues: The policy has no queue called 'payment' - did you mean 'payments'? There are: default, payments.",
+        ),
         (
             {"name": "Olga", "role": "operator", "addresses": "file:///etc/passwd"},
             "such addresses are not taken",
@@ -103,12 +107,16 @@ async def test_other_roles_and_queues_count_from_the_next_click_on(
     assert (await omar.get(f"/cases/{case}")).status_code == 200
 
     page = f"/admin/people/{(await person_named(desk, 'Omar')).id}"
+    assert "There are: default, payments" in text_of((await anna.get(page)).text)
+    refused = await anna.post(f"{page}/roles", data={"role": "operator", "queues": "refunds"})
+    assert refused.status_code == 422
+    assert "no queue called 'refunds'. There are: default, payments." in text_of(refused.text)
     assert (
-        await anna.post(f"{page}/roles", data={"role": "operator", "queues": "refunds"})
+        await anna.post(f"{page}/roles", data={"role": "operator", "queues": "default"})
     ).status_code == 303
 
     assert (await omar.get(f"/cases/{case}")).status_code == 404
-    assert (await last_event(desk))["data"]["queues"] == ["refunds"]
+    assert (await last_event(desk))["data"]["queues"] == ["default"]
 
 
 async def test_a_disabled_person_is_out_at_once_and_it_takes_a_tick(

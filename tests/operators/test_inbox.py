@@ -16,6 +16,7 @@ from tests.promises import promise
 from signoff.desk import inbox as inbox_module
 from signoff.desk.close import cancel
 from signoff.desk.current_policy import note_current_policy
+from signoff.desk.deliver import lease
 from signoff.desk.desk import Desk
 from signoff.desk.erase import erase_case
 from signoff.desk.handle import acknowledge, move_to_queue
@@ -246,6 +247,28 @@ async def test_a_mask_of_today_hides_from_the_search_what_was_entered_yesterday(
     assert await cases_at(omar, "/?q=köln") == []
     assert await cases_at(await signed_in("Sofia"), "/?q=köln") == [case]
     assert await cases_at(omar, "/?q=invoice") == [case]
+
+
+async def test_the_strictest_of_several_reasons_is_named_first_in_the_inbox_and_in_alerts(
+    desk: Desk, cast: Cast, signed_in: SignedIn, policy_path: Path
+) -> None:
+    needs = "require: {role: supervisor}"
+    more = f"""\
+  - {{id: alone, title: Sent alone, tools: [wire], then: escalate, urgency: critical}}
+  - {{id: board, title: For the board, tools: [wire], then: escalate, urgency: critical, {needs}}}
+"""
+    await anyio.Path(policy_path).write_text(
+        POLICY.replace("triggers:\n", "triggers:\n  - {id: any, title: Any call, then: escalate}\n") + more,
+        encoding="utf-8",
+    )
+    await ask(desk, cast.ada, WIRE)
+
+    errands = await lease(desk, "worker")
+    inbox = text_of((await (await signed_in("Sofia")).get("/")).text)
+
+    assert errands
+    assert {one.why for one in errands} == {"For the board and 3 more"}
+    assert "· For the board and 3 more" in inbox
 
 
 @pytest.mark.parametrize(

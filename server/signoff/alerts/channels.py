@@ -174,7 +174,8 @@ class Channels:
         return Failed(f"no answer within {self._time_limit_s:g} s")
 
     def _print(self, message: Message) -> Sent | Failed:
-        lines = [message.subject, "", *message.body.split("\n")]
+        whom = [f"For {message.person}"] if message.person else []
+        lines = [message.subject, *whom, "", *message.body.split("\n")]
         framed = ["", "┌" + "─" * 78, *(f"│ {line}".rstrip() for line in lines), "└" + "─" * 78, ""]
         try:
             self._terminal.write("\n".join(framed) + "\n")

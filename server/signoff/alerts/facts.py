@@ -30,7 +30,7 @@ VARIABLES: Mapping[str, str] = {
     "call": "what stands before the link",
     "tool": "the tool that the agent wants to use; empty for test, digest and heartbeat",
     "agent": "the agent's name",
-    "why": "title of the first trigger that fired",
+    "why": "title of the strictest trigger that fired, and how many more did",
     "queue": "the case's queue",
     "tier": "the case's tier, from 1",
     "time_left": "how long there is to decide, such as 30 min",
@@ -143,7 +143,7 @@ def facts_of(errand: Errand) -> Facts:
     alert, case = errand.alert, errand.case
     made = made_facts(
         alert.kind,
-        urgency=alert.urgency,
+        urgency=case.urgency,  # the alert's own says how soon it goes out: late, where it asks for nothing
         link=errand.link_url,
         page=errand.page_url or errand.link_url.partition("#")[0],
         id=alert.id,

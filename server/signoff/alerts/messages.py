@@ -44,6 +44,8 @@ class Message:
     """Stands in all of them but subject and push."""
     page: str = ""
     """Where a person who is signed in goes; holds no token."""
+    person: str = ""
+    """Whom it is for; said on the terminal, which several people may share."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of a mail: the alert's id, the same in every repeat, and the case, by which mail programs make threads."""
 
@@ -73,6 +75,7 @@ def message_of(facts: Facts, wording: Wording = BUILT_IN) -> Message:
         chat=words.chat,
         link=facts.link,
         page=facts.page,
+        person=facts.values["person"],
         headers=_headers(facts),
     )
 

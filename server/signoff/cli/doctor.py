@@ -99,6 +99,7 @@ async def _desk(config: Config) -> list[tuple[bool, str]]:
         loaded = desk.policy.current()
         triggers = len(loaded.policy.triggers)
         made.append((True, f"policy {config.home.policy_file}, {triggers} triggers, {loaded.digest[:19]}…"))
+        made += await _queues(desk)
         made += [(True, text) for text in await history_told(desk)]
     return made
 
@@ -128,6 +129,23 @@ async def _alerts(desk: Desk, config: Config) -> list[tuple[bool, str]]:
     problems = Wording(config.home.alert_templates).problems()
     made += [(False, f"template {one.name} of alerts is not used: {one.why}") for one in problems]
     return made
+
+
+async def _queues(desk: Desk) -> list[tuple[bool, str]]:
+    """Say of everybody who works queues that the policy does not have."""
+    from signoff.desk.people import list_people
+    from signoff.desk.queues import queue_names, without_cases
+
+    there_are = ", ".join(queue_names(desk))
+    return [
+        (
+            False,
+            f"{one.name} works {', '.join(none)}, which the policy does not have (there are: {there_are})."
+            f" See: signoff people change {one.name} --help",
+        )
+        for one in await list_people(desk)
+        if (none := without_cases(desk, one))
+    ]
 
 
 def _places(config: Config) -> list[tuple[bool, str]]:

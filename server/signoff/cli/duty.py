@@ -114,10 +114,10 @@ def _shown(found: Duty, zone: str) -> list[str]:
     lines = [f"On duty at {local(found.at, zone)}"]
     for queue, tiers in found.queues:
         lines += ["", queue]
-        for number, tier in enumerate(tiers):
+        for number, tier in enumerate(tiers, 1):
             when = "at once" if tier.after is None else f"after {_length(tier.after)}"
             vacant = "" if not tier.is_vacant else "  nobody: the next tier at once"
-            if tier.is_vacant and number + 1 == len(tiers):
+            if tier.is_vacant and number == len(tiers):
                 vacant = "  nobody, and no tier follows"
             lines.append(f"  tier {number}  {when}{vacant}")
             for target, standings in tier.targets:
@@ -142,7 +142,7 @@ def _said(one: Standing) -> str:
     until = "" if one.until is None else f", until {local(one.until, one.zone)}"
     if one.person is None:
         if one.meant is None:
-            return f"nobody: {one.why}"
+            return f"nobody: {one.why}{until}"
         return f"not {one.meant.name}: {one.why}{until}"
     instead = "" if one.meant is None or one.meant.id == one.person.id else f" instead of {one.meant.name}"
     return f"{one.person.name}{instead}{until}"

@@ -96,8 +96,10 @@ async def _add_person(
 ) -> Person:
     from signoff.app import open_desk
     from signoff.desk.people import add_person
+    from signoff.desk.queues import check_queues
 
     async with open_desk(config) as desk:
+        check_queues(desk, queues)
         return await add_person(desk, name, roles=roles, queues=queues, addresses=addresses)
 
 
@@ -297,27 +299,37 @@ async def _absence(
     "signoff people hand-over omar nina --from 2026-12-24 --until 2026-12-26",
 )
 def hand_over(name: str, to: str, starts: str | None, ends: str, home: Path | None) -> None:
-    """Let TO be alerted wherever NAME would be on duty, for a while."""
+    """Let TO be alerted wherever NAME would be on duty, for a while, and say of which queues TO decides no cases."""
     from signoff.cli.duty import local
 
-    made, zone = run(_hand_over, _config(home), name, to, starts, ends)
+    made, zone, there, left = run(_hand_over, _config(home), name, to, starts, ends)
     click.echo(f"{to} stands in for {name}, {local(made.starts_at, zone)} to {local(made.ends_at, zone)}.")
     click.echo(f"End it with: signoff duty end {made.id}")
+    if left:
+        roles = "".join(f" --role {one}" for one in ROLE_NAMES if one in there.roles)
+        queues = "".join(f" --queue {one}" for one in sorted({*there.queues, *left}))
+        click.echo(
+            f"{to} does not work {', '.join(left)}: of their cases nobody is alerted instead of {name}. To change that:\n"
+            f"  signoff people change {to}{roles}{queues}",
+            err=True,
+        )
 
 
 async def _hand_over(
     config: Config, name: str, to: str, starts: str | None, ends: str
-) -> tuple[Override, str]:
+) -> tuple[Override, str, Person, list[str]]:
     from signoff.app import open_desk
     from signoff.cli.duty import read_span
     from signoff.desk.people import person_named
+    from signoff.desk.queues import left_alone
     from signoff.desk.roster import hand_over, list_rotations
 
     async with open_desk(config) as desk:
         _, now = await list_rotations(desk)
-        zone = (await person_named(desk, name)).hours.zone
-        starts_at, ends_at = read_span(starts, ends, zone, now)
-        return await hand_over(desk, name, to=to, ends_at=ends_at, starts_at=starts_at), zone
+        away, there = await person_named(desk, name), await person_named(desk, to)
+        starts_at, ends_at = read_span(starts, ends, away.hours.zone, now)
+        made = await hand_over(desk, name, to=to, ends_at=ends_at, starts_at=starts_at)
+        return made, away.hours.zone, there, left_alone(desk, away, there)
 
 
 @people.command("follow-up")
@@ -356,9 +368,11 @@ def change(name: str, roles: tuple[Role, ...], queues: tuple[str, ...], home: Pa
 
 async def _change(config: Config, name: str, roles: tuple[Role, ...], queues: tuple[str, ...]) -> Person:
     from signoff.app import open_desk
-    from signoff.desk.people import change_person
+    from signoff.desk.people import change_person, person_named
+    from signoff.desk.queues import check_queues
 
     async with open_desk(config) as desk:
+        check_queues(desk, queues, held=(await person_named(desk, name)).queues)
         return await change_person(desk, name, roles=roles, queues=queues)
 
 

@@ -22,6 +22,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.digests import digest_of, gather
 from signoff.desk.heartbeat import silence_of
 from signoff.desk.moment import moment
+from signoff.desk.reasons import strictest_first
 from signoff.desk.sign_in import issue_case_link
 from signoff.domain.alert import (
     ASKING,
@@ -61,7 +62,7 @@ class Errand:
     link_url: str
     """A magic link, where there is something to decide; else the page of the case, which asks who you are."""
     why: str
-    """Title of the first trigger that fired; the policy's words, not the agent's."""
+    """Title of the strictest trigger that fired, and how many more did; the policy's words, not the agent's."""
     agent_name: str
     seconds_left: int
     footer: str
@@ -151,7 +152,7 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         link_url=page_url
         if alert.kind in CLOSING
         else await issue_case_link(unit, desk, case, person, alert.address),
-        why=await why_of(unit, case),
+        why=await why_of(desk, unit, case),
         agent_name=agent.name if agent else case.agent_id,
         seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
         footer=await footer(unit),
@@ -325,8 +326,12 @@ async def is_due(desk: Desk) -> bool:
         return due_at is not None and from_text(due_at) <= await moment(desk, reader)
 
 
-async def why_of(reader: Reader, case: Escalation) -> str:
-    """Return the title of the first trigger that fired; the policy's words."""
+async def why_of(desk: Desk, reader: Reader, case: Escalation) -> str:
+    """Return the title of the strictest trigger that fired, and how many more did; the policy's words."""
     document = await reader.document(case.id)
     fired = orjson.loads(document)["verdict"]["fired"] if document else []
-    return fired[0]["title"] if fired else "The policy asks for a person"
+    if not fired:
+        return "The policy asks for a person"
+    titles = {one["trigger"]: str(one["title"]) for one in fired}
+    first = titles[strictest_first(desk, tuple(titles))[0]]
+    return f"{first} and {len(titles) - 1} more" if len(titles) > 1 else first

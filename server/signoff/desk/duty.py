@@ -45,7 +45,7 @@ class Standing:
     person: Person | None
     """Who would be alerted; None for nobody."""
     meant: Person | None
-    """Whom the target means: another person where somebody stands in for them; None where it means nobody."""
+    """Whom the target means: another person where somebody stands in for them; None where `why` says all."""
     until: datetime | None
     """When that changes; None if not within two weeks."""
     zone: str
@@ -101,10 +101,10 @@ def _tier_duty(roster: Roster, tier: Tier, queue: str, at: datetime) -> TierDuty
     for target in tier.alert:
         kind, _, name = target.partition(":")
         if kind == "rotation":
-            standings = [_rotation_standing(roster, name, at)]
+            standings = [_rotation_standing(roster, name, queue, at)]
         else:
             meant = [one for one in roster.people.values() if _is_meant(one, kind, name, queue)]
-            standings = [_standing(roster, one, at) for one in meant]
+            standings = [_standing(roster, one, queue, at) for one in meant]
         found.append((target, tuple(standings) or (Standing(None, None, None, "UTC", _nobody(kind)),)))
     return TierDuty(tier.after, tuple(found))
 
@@ -113,11 +113,11 @@ def _nobody(kind: str) -> str:
     return "there is nobody of that name" if kind == "person" else "nobody has that role here"
 
 
-def _standing(roster: Roster, meant: Person, at: datetime) -> Standing:
+def _standing(roster: Roster, meant: Person, queue: str, at: datetime) -> Standing:
     found = roster.for_person(meant.id, at)
     until = roster.person_until(meant.id, at)
     if found is not None:
-        return _reached(roster.people[found], meant, until, meant.hours.zone)
+        return _reached(roster.people[found], meant, queue, until, meant.hours.zone)
     why = "outside working hours"
     if meant.disabled_at is not None:
         why = "disabled"
@@ -126,26 +126,31 @@ def _standing(roster: Roster, meant: Person, at: datetime) -> Standing:
     return Standing(None, meant, until, meant.hours.zone, why)
 
 
-def _rotation_standing(roster: Roster, name: str, at: datetime) -> Standing:
+def _rotation_standing(roster: Roster, name: str, queue: str, at: datetime) -> Standing:
     rotation = roster.rotations.get(name)
     if rotation is None:
         return Standing(None, None, None, "UTC", "there is no rotation of that name")
     meant = roster.people[rotation.turn(at).person_id]
     found, until = roster.for_rotation(name, at), roster.rotation_until(name, at)
     if found is not None:
-        return _reached(roster.people[found], meant, until, rotation.zone)
+        return _reached(roster.people[found], meant, queue, until, rotation.zone)
     why = "not served at this hour"
     if rotation.hours.hold(at):
         why = _away(roster.people[roster.stand_in(meant.id, at, rotation=name)], meant)
     return Standing(None, meant, until, rotation.zone, why)
 
 
-def _reached(person: Person, meant: Person, until: datetime | None, zone: str) -> Standing:
+def _reached(person: Person, meant: Person, queue: str, until: datetime | None, zone: str) -> Standing:
     if not person.addresses:
         return Standing(None, meant, until, zone, f"{person.name} has no address")
     if not person.roles & {"operator", "supervisor"}:
         return Standing(None, meant, until, zone, f"{person.name} decides no cases")
-    return Standing(person, meant, until, zone)
+    if works_queue(person, queue):
+        return Standing(person, meant, until, zone)
+    if person.id == meant.id:
+        return Standing(None, meant, until, zone, f"{person.name} does not work this queue")
+    why = f"{person.name} stands in for {meant.name} and does not work this queue"
+    return Standing(None, None, until, zone, why)
 
 
 def _away(person: Person, meant: Person) -> str:

@@ -39,7 +39,7 @@ async def preview(desk: Desk, escalation_id: str, kind: AlertKind) -> Errand | N
         now = await moment(desk, reader)
         agent = await reader.agent(case.agent_id)
         names = [one.name for one in await reader.people() if one.id in case.decided_by]
-        why, anchor = await why_of(reader, case), await footer(reader)
+        why, anchor = await why_of(desk, reader, case), await footer(reader)
     base = desk.settings.base_url
     page = f"{base}/cases/{case.id}"
     name = agent.name if agent else case.agent_id

@@ -18,6 +18,7 @@ from signoff.desk.people import (
     give_addresses,
     list_people,
 )
+from signoff.desk.queues import check_queues, queue_names
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -41,6 +42,7 @@ async def add(door: Door, request: Request) -> Response:
     form = await values_of(request)
     try:
         given = _new_addresses(door, form)
+        check_queues(door.desk, _queues(form))
         person = await add_person(
             door.desk,
             _first(form, "name").strip(),
@@ -64,6 +66,10 @@ async def change(door: Door, request: Request) -> Response:
     """Answer POST /admin/people/ID/roles."""
     sign_in = await _admin(door, request)
     form, person = await values_of(request), await _person(door.desk, request)
+    try:
+        check_queues(door.desk, _queues(form), held=person.queues)
+    except InvalidRequest as error:
+        return await _one(door, request, sign_in, person, problem=problem_of(error))
     return await _done(
         door,
         request,
@@ -161,7 +167,7 @@ async def _list(
         "people": [one for one in people if one.disabled_at is None],
         "disabled": [one for one in people if one.disabled_at is not None],
         "roles": ROLES,
-        "queues": sorted(door.desk.policy.current().policy.queues),
+        "queues": queue_names(door.desk),
         "takes_address": door.alerting is not None,
         "problem": problem,
         "given": given or {},
@@ -179,7 +185,7 @@ async def _one(
         "now": door.desk.clock.now(),
         "them": person,
         "roles": ROLES,
-        "queues": sorted(door.desk.policy.current().policy.queues),
+        "queues": queue_names(door.desk),
         "takes_address": door.alerting is not None,
         "said": said if said in SAID else "",
         "problem": problem,

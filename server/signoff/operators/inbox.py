@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from signoff.desk.inbox import LOOK_THROUGH, Filters, Show, inbox, pulse_of
 from signoff.desk.passkeys import passkeys_to_confirm
+from signoff.desk.reasons import strictest_first
 from signoff.desk.views import read_filters, remove_view, save_view
 from signoff.domain.verdict import URGENCIES
 from signoff.operators.forms import fields_of
@@ -53,6 +54,7 @@ async def show(door: Door, request: Request) -> Response:
         "now": seen.now,
         "person": sign_in.person,
         "titles": titles_of(door),
+        "strictest_first": partial(strictest_first, door.desk),
         "passkeys_to_confirm": await passkeys_to_confirm(door.desk, sign_in),
     }
     return door.render.page("inbox.html", values)
