@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from signoff.desk.desk import Desk
 from signoff.desk.people import MOST_ADDRESSES, note_addresses
+from signoff.desk.rights import still
 from signoff.domain.address import kind_of
 from signoff.domain.alert import Delivery, Failed, Health, Sent
 from signoff.domain.errors import Conflict, Forbidden, NotFound
@@ -155,7 +156,4 @@ def _check_own(sign_in: SignIn) -> None:
 
 async def _now(unit: Unit, sign_in: SignIn) -> Person:
     """Return the person as they stand in the database now, not as they signed in."""
-    person = await unit.person(sign_in.person.id)
-    if person is None or person.disabled_at is not None:
-        raise Forbidden("You are not signed in.")
-    return person
+    return (await still(unit, sign_in, unit.now)).person

@@ -10,10 +10,11 @@ from signoff.desk.desk import Desk
 from signoff.desk.escalate import addressed, drafts, take_up
 from signoff.desk.look import CaseView
 from signoff.desk.request import check_key, first_case
+from signoff.desk.rights import still
 from signoff.domain.alert import AlertDraft
 from signoff.domain.bundle import Material
 from signoff.domain.canonical import canonical, digest
-from signoff.domain.errors import AlreadyDecided, Forbidden, InvalidRequest, NotFound
+from signoff.domain.errors import AlreadyDecided, InvalidRequest, NotFound
 from signoff.domain.escalation import Escalation
 from signoff.domain.handling import acknowledged
 from signoff.domain.people import Agent, SignIn, may_see_case
@@ -40,10 +41,7 @@ async def ask_agent(desk: Desk, sign_in: SignIn, escalation_id: str, question: s
     document = canonical(mask_secrets({"question": text})[0])
 
     async def move(unit: Unit) -> None:
-        person = await unit.person(sign_in.person.id)
-        if person is None or person.disabled_at is not None:
-            raise Forbidden("You are not signed in.")
-        by = replace(sign_in, person=person)
+        by = await still(unit, sign_in, unit.now)
         case = await unit.case(escalation_id)
         if case is None or not may_see_case(by, case.id, case.queue):
             raise NotFound("There is no such case, or it is not yours to see.")

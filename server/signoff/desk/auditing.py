@@ -22,7 +22,9 @@ from signoff.audit.report import Report
 from signoff.audit.verify import verify_log
 from signoff.desk.desk import Desk
 from signoff.desk.evidence import Told, Wanted, export_evidence
+from signoff.desk.moment import moment
 from signoff.desk.people import acting, check_role
+from signoff.desk.rights import still
 from signoff.domain.case import STATUSES, Escalation
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest
 from signoff.domain.event import Draft
@@ -208,6 +210,8 @@ async def hand_out(
         StoreUnavailable: Nothing was exported.
     """
     check_full(sign_in)
+    async with desk.store.reading() as reader:
+        sign_in = await still(reader, sign_in, await moment(desk, reader))
     check_role(sign_in.person, EXPORTERS)
     if payloads not in disclosures(desk, sign_in):
         raise Forbidden("The policy hides something from you, so it is hidden in what you hand out, too.")

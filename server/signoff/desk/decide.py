@@ -12,9 +12,10 @@ from signoff.desk.escalate import alerts_anew, at_deadline, take_up
 from signoff.desk.look import CaseView, view_of
 from signoff.desk.moment import moment
 from signoff.desk.receipts import with_receipt
+from signoff.desk.rights import still
 from signoff.desk.signing import Proof, check_proof, signatures
 from signoff.domain.decision import Answer
-from signoff.domain.errors import AlreadyDecided, Forbidden, Stale
+from signoff.domain.errors import AlreadyDecided, Stale
 from signoff.domain.escalation import Escalation, decided, final_digest_of, undone
 from signoff.domain.people import SignIn, unsigned
 from signoff.store.reader import Reader
@@ -52,8 +53,8 @@ async def decide(
     """
 
     async def move(unit: Unit) -> Escalation | AlreadyDecided | Stale:
-        await _check_not_disabled(unit, sign_in)
-        view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
+        now_in = await still(unit, sign_in, unit.now)
+        view = await view_of(desk, unit, now_in, escalation_id, now=unit.now)
         case = view.case
         if case.is_open and unit.now >= case.deadline_at:
             after = await unit.apply(await at_deadline(unit, case, desk.policy.current()))
@@ -67,7 +68,7 @@ async def decide(
         if (version, view_digest) != (case.version, view.view_digest):
             raise Stale("The case changed after this page was shown. Look at it again, then decide.")
         await check_answer(view, answer)
-        by = await _surely(unit, desk, sign_in, view, answer, proof)
+        by = await _surely(unit, desk, now_in, view, answer, proof)
         agent = await unit.agent(case.agent_id)
         decision_id = unit.new_id("dec")
         change = decided(
@@ -116,13 +117,13 @@ async def undo(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
     """
 
     async def move(unit: Unit) -> None:
-        await _check_not_disabled(unit, sign_in)
-        view = await view_of(desk, unit, sign_in, escalation_id, now=unit.now)
+        by = await still(unit, sign_in, unit.now)
+        view = await view_of(desk, unit, by, escalation_id, now=unit.now)
         decisions = await unit.decisions(escalation_id)
         change = undone(
             view.case,
             decision_id=decisions[-1].id if decisions else "",
-            by=sign_in,
+            by=by,
             now=unit.now,
             deadline_at=unit.now + AFTER_UNDO,
         )
@@ -152,13 +153,6 @@ async def _surely(
         final_digest=final_digest_of(view.case, answer, proposed_of(view)),
         view_digest=view.view_digest,
     )
-
-
-async def _check_not_disabled(reader: Reader, sign_in: SignIn) -> None:
-    """Refuse somebody who was disabled after they signed in, however short before."""
-    person = await reader.person(sign_in.person.id)
-    if person is None or person.disabled_at is not None:
-        raise Forbidden("You are not signed in.")
 
 
 async def seen(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:

@@ -13,6 +13,7 @@ from signoff.desk.decide import AFTER_UNDO, lost, seen
 from signoff.desk.desk import Desk
 from signoff.desk.escalate import addressed, drafts, first_alerts, take_up
 from signoff.desk.look import CaseView
+from signoff.desk.rights import still
 from signoff.domain.alert import AlertDraft
 from signoff.domain.errors import AlreadyDecided, Conflict, Forbidden, InvalidRequest, NotFound
 from signoff.domain.escalation import Escalation, overridden
@@ -172,10 +173,7 @@ async def _handled(desk: Desk, sign_in: SignIn, escalation_id: str, move: Move) 
     """Do something about a case that a person sees, as the person they are now, and return the case after it."""
 
     async def work(unit: Unit) -> None:
-        person = await unit.person(sign_in.person.id)
-        if person is None or person.disabled_at is not None:
-            raise Forbidden("You are not signed in.")
-        by = replace(sign_in, person=person)
+        by = await still(unit, sign_in, unit.now)
         case = await unit.case(escalation_id)
         if case is None or not may_see_case(by, case.id, case.queue):
             raise NotFound("There is no such case, or it is not yours to see.")

@@ -16,6 +16,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
 from signoff.desk.presence import PRESENT_FOR, others
+from signoff.desk.rights import still
 from signoff.desk.wait import own_case
 from signoff.domain.alert import Alert, AlertKind, Attempt
 from signoff.domain.canonical import digest
@@ -140,9 +141,12 @@ async def look(desk: Desk, sign_in: SignIn, escalation_id: str) -> CaseView:
 
     Raises:
         NotFound: It does not exist, or is not this person's to see: both answer alike.
+        Forbidden: They are signed in no more.
     """
     async with desk.store.reading() as reader:
-        view = await view_of(desk, reader, sign_in, escalation_id, now=await moment(desk, reader))
+        now = await moment(desk, reader)
+        sign_in = await still(reader, sign_in, now)
+        view = await view_of(desk, reader, sign_in, escalation_id, now=now)
     if any(_is_view(event, sign_in, view.case.version) for event in view.events):
         return view
 

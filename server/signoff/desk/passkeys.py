@@ -24,7 +24,7 @@ from signoff.audit.passkey import (
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import person_named
-from signoff.desk.sessions import check_not_disabled
+from signoff.desk.rights import still
 from signoff.desk.signing import pages_of
 from signoff.domain.canonical import sha256
 from signoff.domain.clock import from_text, to_text
@@ -95,7 +95,7 @@ async def offer_passkey(
     )
 
     async def move(unit: Unit) -> Passkey:
-        await check_not_disabled(unit, sign_in.person)
+        await still(unit, sign_in, unit.now)
         if not timedelta(0) <= unit.now - _read_time(statement["at"]) <= CHALLENGE_VALID_FOR:
             raise PasskeyInvalid("wrong_challenge", "That took more than five minutes. Try again.")
         held = await unit.passkeys_of(sign_in.person.id)
@@ -131,7 +131,7 @@ async def confirm_passkey(desk: Desk, by: SignIn, credential: str) -> Passkey:
     _check_confirms(by)
 
     async def move(unit: Unit) -> Passkey:
-        await check_not_disabled(unit, by.person)
+        _check_confirms(await still(unit, by, unit.now))
         passkey = await _passkey(unit, credential)
         if passkey.person_id == by.person.id:
             raise Forbidden("This passkey is your own, so another person must confirm it.")
@@ -169,8 +169,8 @@ async def revoke_passkey(desk: Desk, credential: str, *, by: SignIn | None) -> P
     async def move(unit: Unit) -> Passkey:
         passkey = await _passkey(unit, credential)
         if by is not None:
-            await check_not_disabled(unit, by.person)
-            if passkey.person_id != by.person.id and not by.person.roles & CONFIRMERS:
+            person = (await still(unit, by, unit.now)).person
+            if passkey.person_id != person.id and not person.roles & CONFIRMERS:
                 raise Forbidden("Only its person, an admin or a supervisor revokes a passkey.")
         if not await unit.revoke_passkey(credential):
             raise Conflict("This passkey was revoked before.")

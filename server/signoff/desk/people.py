@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from signoff.desk.desk import Desk
+from signoff.desk.rights import still
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -368,15 +369,12 @@ async def acting(unit: Unit, by: SignIn | None, *, roles: frozenset[Role] = ADMI
         roles: One of these is needed.
 
     Raises:
-        Forbidden: They came by a link of one case, were disabled, or have no such role any more.
+        Forbidden: They came by a link of one case, are signed in no more, or have no such role any more.
     """
     if by is None:
         return SYSTEM
     check_full(by)
-    person = await unit.person(by.person.id)
-    if person is None or person.disabled_at is not None:
-        raise Forbidden("You are not signed in.")
-    check_role(person, roles)
+    check_role((await still(unit, by, unit.now)).person, roles)
     return by.actor
 
 

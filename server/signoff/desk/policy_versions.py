@@ -16,6 +16,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import check_role
 from signoff.desk.recorded import recorded
+from signoff.desk.rights import still
 from signoff.domain.clock import from_text
 from signoff.domain.errors import InvalidRequest, NotFound
 from signoff.domain.people import Role, SignIn, check_full
@@ -131,7 +132,9 @@ async def replay_policy(desk: Desk, sign_in: SignIn, text: str, *, days: int) ->
     policy = load_policy(text, source="policy")
     days = days if days in DAYS else 7
     async with desk.store.reading() as reader:
-        since = await moment(desk, reader) - timedelta(days=days)
+        now = await moment(desk, reader)
+        check_reads_policy(await still(reader, sign_in, now))
+    since = now - timedelta(days=days)
     return await _replay(desk, policy, since)
 
 

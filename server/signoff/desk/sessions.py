@@ -13,6 +13,7 @@ from datetime import datetime
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.people import key_hash
+from signoff.desk.rights import still
 from signoff.domain.errors import Forbidden, NotFound
 from signoff.domain.people import Assurance, Person, SignIn, SignInSession, SignInWay, check_full
 from signoff.store.unit import Unit
@@ -136,10 +137,10 @@ async def end_session(desk: Desk, sign_in: SignIn, session_id: str) -> None:
     check_full(sign_in)
 
     async def move(unit: Unit) -> None:
-        await check_not_disabled(unit, sign_in.person)
+        by = await still(unit, sign_in, unit.now)
         session = await unit.sign_ins.session(session_id)
-        mine = session is not None and session.person_id == sign_in.person.id
-        if session is None or not (mine or "admin" in sign_in.person.roles):
+        mine = session is not None and session.person_id == by.person.id
+        if session is None or not (mine or "admin" in by.person.roles):
             raise NotFound("There is no such session, or it is not yours to end.")
         await unit.end_sign_in(session, by=sign_in.actor)
 
@@ -155,7 +156,7 @@ async def end_other_sessions(desk: Desk, sign_in: SignIn) -> int:
     check_full(sign_in)
 
     async def move(unit: Unit) -> int:
-        await check_not_disabled(unit, sign_in.person)
+        await still(unit, sign_in, unit.now)
         others = [
             one
             for one in await unit.sign_ins.open_of(sign_in.person.id, unit.now)
@@ -164,14 +165,3 @@ async def end_other_sessions(desk: Desk, sign_in: SignIn) -> int:
         return sum([await unit.end_sign_in(one, by=sign_in.actor) for one in others])
 
     return await desk.store.write(move)
-
-
-async def check_not_disabled(unit: Unit, person: Person) -> None:
-    """Refuse somebody who was disabled after they signed in, however short before.
-
-    Raises:
-        Forbidden: They were.
-    """
-    held = await unit.person(person.id)
-    if held is None or held.disabled_at is not None:
-        raise Forbidden("You are not signed in.")

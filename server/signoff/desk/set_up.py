@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.people import check_name, set_addresses
-from signoff.desk.sessions import check_not_disabled
+from signoff.desk.rights import still
 from signoff.desk.sign_in import IssuedLink, issue_link
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, NotFound
@@ -67,7 +67,7 @@ async def name_yourself(desk: Desk, sign_in: SignIn, name: str) -> Person:
     check_name(name)
 
     async def move(unit: Unit) -> Person:
-        await check_not_disabled(unit, sign_in.person)
+        await still(unit, sign_in, unit.now)
         other = await unit.person_by_name(name)
         if other is not None and other.id != sign_in.person.id:
             raise Conflict(f"There is already a person called {name}.")

@@ -28,6 +28,7 @@ from signoff.desk.answering import check_answer, proposed_of
 from signoff.desk.desk import Desk
 from signoff.desk.look import view_of
 from signoff.desk.moment import moment
+from signoff.desk.rights import still
 from signoff.domain.change import Change
 from signoff.domain.clock import from_text, to_text
 from signoff.domain.decision import Answer, decision_payload
@@ -92,6 +93,7 @@ async def challenge(
     """
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
+        sign_in = await still(reader, sign_in, now)
         view = await view_of(desk, reader, sign_in, escalation_id, now=now)
         held = await reader.passkeys_of(sign_in.person.id)
     case = view.case

@@ -20,6 +20,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.inbox import CaseLine, check_may_list
 from signoff.desk.look import CaseView, view_of
 from signoff.desk.moment import moment
+from signoff.desk.rights import still
 from signoff.domain.canonical import canonical
 from signoff.domain.case import Escalation
 from signoff.domain.clock import to_text
@@ -151,7 +152,8 @@ async def second_look(desk: Desk, sign_in: SignIn, ids: Sequence[str]) -> Second
     wanted = _checked(ids)
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
-        views = [await view_of(desk, reader, sign_in, one, now=now) for one in wanted]
+        by = await still(reader, sign_in, now)
+        views = [await view_of(desk, reader, by, one, now=now) for one in wanted]
     _check_alike(views)
     left_out = [(view.case.id, why) for view in views if (why := _why_left_out(view)) is not None]
     shown = [view for view in views if _why_left_out(view) is None]
@@ -194,7 +196,8 @@ async def decide_together(
     wanted = _checked([one.escalation_id for one in chosen])
     async with desk.store.reading() as reader:
         now = await moment(desk, reader)
-        views = [await view_of(desk, reader, sign_in, one, now=now) for one in wanted]
+        by = await still(reader, sign_in, now)
+        views = [await view_of(desk, reader, by, one, now=now) for one in wanted]
     _check_alike(views)
     reasons = {view.case.id: _why_left_out(view) for view in views if view.case.is_open}
 
