@@ -130,6 +130,60 @@ async def test_arguments_are_changed_as_json_too(desk: Desk, cast: Cast, signed_
     assert answer.action["arguments"] == {"amount": 10500, "country": "FR", "memo": "ünïcode"}
 
 
+MODES: dict[str, Any] = {
+    "properties": {
+        "how": {
+            "type": "object",
+            "properties": {"mode": {"enum": ["safe", "full"]}, "amount": {"type": "number"}},
+            "if": {"properties": {"mode": {"const": "full"}}, "required": ["mode"]},
+            "then": {"properties": {"limit": {"type": "integer"}}},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "approved"),
+    [
+        ("safe", {"a0_0": "6"}, {"mode": "safe", "amount": 6, "limit": 10}),
+        ("safe", {"a0_0": "6", "a0_1": "10"}, {"mode": "safe", "amount": 6, "limit": 10}),
+        ("full", {"a0_2": "0", "a0_1": "10"}, {"mode": "safe", "amount": 5}),
+    ],
+    ids=["not sent", "sent as it was", "chosen otherwise"],
+)
+async def test_an_argument_goes_only_where_an_operators_own_choice_ends_it(
+    desk: Desk,
+    cast: Cast,
+    signed_in: SignedIn,
+    before: str,
+    changes: dict[str, str],
+    approved: dict[str, Any],
+) -> None:
+    action = {"tool": "wire_transfer", "arguments": {"how": {"mode": before, "amount": 5, "limit": 10}}}
+    case = await ask(desk, cast.ada, action, tool_schema=MODES)
+    omar = await signed_in("Omar")
+
+    preview = await omar.post(f"/cases/{case}/preview", data={**await omar.form(case), **changes})
+    await omar.post(f"/cases/{case}/decide", data=all_hidden(preview.text))
+
+    view = await look(desk, cast.omar, case)
+    assert view.decisions[0].arguments == {"how": approved}
+    assert ("how.limit" in text_of(preview.text)) is ("limit" not in approved)
+
+
+async def test_an_operator_who_writes_into_a_part_that_does_not_count_is_told_where(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    action = {"tool": "wire_transfer", "arguments": {"how": {"mode": "safe", "amount": 5, "limit": 10}}}
+    case = await ask(desk, cast.ada, action, tool_schema=MODES)
+    omar = await signed_in("Omar")
+
+    preview = await omar.post(f"/cases/{case}/preview", data={**await omar.form(case), "a0_1": "99"})
+
+    assert preview.status_code == 422
+    assert "arguments.how.limit" in text_of(preview.text)
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

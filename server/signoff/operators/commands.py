@@ -65,7 +65,7 @@ _SQL_SIGNS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
     ("alters", re.compile(r"\balter\s{1,9}\w[^\n;]{0,60}", re.IGNORECASE)),
     ("comment", re.compile(r"--[^\n]{0,60}|/\*.{0,60}", re.DOTALL)),
 )  # fmt: skip
-_SQL_COMMENT = re.compile(r"--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
+_SQL_COMMENT = re.compile(r"--[^\n]*|/\*")
 _SHELL_INK = re.compile(
     r"""(?P<remark>(?:^|(?<=\s))\#[^\n]*)|(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')|(?P<sign>&&|\|\||>>|[|;&<>()`]|\$\(|\$\{?\w+\}?)"""
     r"""|(?P<flag>(?<=\s)--?[A-Za-z][\w-]*)|(?P<word>(?:^|(?<=[\n;&|(])|(?<=[;&|(] ))[ \t]*[\w./-]+)""",
@@ -114,7 +114,7 @@ def _signs(text: str, signs: Iterable[tuple[Reason, re.Pattern[str]]]) -> Iterat
 def _sql(text: str) -> Iterator[Outstanding]:
     yield from _signs(text, _SQL_SIGNS)
     # Comments hide what a statement begins with, and may hold the WHERE that it lacks.
-    statements = _statements(_SQL_COMMENT.sub(lambda found: " " * len(found[0]), text))
+    statements = _statements(_without_comments(text))
     for at, statement in statements:
         word = statement.split(None, 1)[0].lower()
         if word in ("delete", "update") and not re.search(r"\bwhere\b", statement, re.IGNORECASE):
@@ -122,6 +122,25 @@ def _sql(text: str) -> Iterator[Outstanding]:
             break
     if len(statements) > 1:
         yield Outstanding("several", f"{len(statements):,}", statements[1][0])
+
+
+def _without_comments(text: str) -> str:
+    """Return a query with spaces for its comments; one that nobody closes stays, as what it may hide is to be seen."""
+    made: list[str] = []
+    begin = at = 0
+    closed = True
+    while (found := _SQL_COMMENT.search(text, at)) is not None:
+        at = found.end()
+        if found[0] == "/*":
+            # Looked for once: with thousands of them, each search to the end would be another pass over the text.
+            close = text.find("*/", at) if closed else -1
+            closed = close >= 0
+            if not closed:
+                continue
+            at = close + 2
+        made += [text[begin : found.start()], " " * (at - found.start())]
+        begin = at
+    return "".join([*made, text[begin:]])
 
 
 def _statements(text: str) -> list[tuple[int, str]]:

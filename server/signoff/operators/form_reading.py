@@ -12,6 +12,7 @@ from typing import Any
 
 from signoff.domain.canonical import parse_json
 from signoff.domain.errors import InvalidRequest
+from signoff.operators.diff import changes
 from signoff.operators.form_fields import NOTHING, Field
 
 _NUMBER = r"-?[0-9]{1,16}(\.[0-9]{1,17})?([eE][+-]?[0-9]{1,3})?"
@@ -77,9 +78,10 @@ def _group(field: Field) -> Any:
     chosen = {one.name: one for one in field.members}
     made = {key: value for key, value in held.items() if key not in {one.key for one in field.members}}
     for member in field.members:
-        if member.when is not None and not _counts(member, chosen):
+        counts = _counts(member, chosen)
+        if not counts and not _is_kept(member, chosen):
             continue
-        value = read(member)
+        value = read(member) if counts else _kept(member)
         if value is not NOTHING:
             made[member.key] = value
     if field.before is NOTHING:
@@ -104,6 +106,31 @@ def _counts(member: Field, siblings: dict[str, Field]) -> bool:
             "does not belong to what you chose; leave it empty, or choose otherwise.", field=member.path
         )
     return counts
+
+
+def _is_kept(member: Field, siblings: dict[str, Field]) -> bool:
+    """Say whether a part that does not count stays: it was there, and its person did not choose otherwise.
+
+    Agents send parts that their schema allows and no condition asks for. Where a person's own choice ends a part, it
+    goes, and stands among the changes as removed.
+    """
+    other = siblings[member.when.name] if member.when is not None else member
+    if member.before is NOTHING:
+        return False
+    return not other.was_sent or (not was_filled(other) if other.before is NOTHING else _same(other))
+
+
+def _kept(member: Field) -> Any:
+    """Return what was there before.
+
+    Raises:
+        InvalidRequest: The person wrote something else there, though the part does not count.
+    """
+    if changes(member.before, read(member)):
+        raise InvalidRequest(
+            "does not belong to what you chose; leave it as it was, or choose otherwise.", field=member.path
+        )
+    return member.before
 
 
 def _rows(field: Field) -> Any:
