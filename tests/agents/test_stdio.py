@@ -93,7 +93,7 @@ async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path)
             ):
                 answer = await _exchange(process, answers, line)
                 assert (answer["error"]["code"], answer["id"]) == (code, request_id)
-            assert len((await _exchange(process, answers, LIST))["result"]["tools"]) == 6
+            assert len((await _exchange(process, answers, LIST))["result"]["tools"]) == 7
             assert process.stdin is not None
             await process.stdin.aclose()
             assert await process.wait() == 0
@@ -161,7 +161,7 @@ anyio.run(serve_stdio, opening)
     server = StdioServerParameters(command=sys.executable, args=[str(driver)], env=dict(os.environ))
     with anyio.fail_after(40):
         async with Client(server) as client:
-            assert len((await client.list_tools()).tools) == 6
+            assert len((await client.list_tools()).tools) == 7
             said = refused(await client.call_tool("check_triggers", {"action": {"tool": "x"}}))
             with pytest.raises(MCPError) as raised:
                 await client.read_resource("policy://current")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
 
+import anyio
 import httpx
 import pytest
 from tests._support.clock import HandClock
@@ -12,10 +15,12 @@ from tests.conftest import Cast
 from tests.operators.conftest import NewVisitor, SignedIn, ask
 
 from signoff.desk.desk import Desk, DeskSettings
+from signoff.desk.look import look
 from signoff.desk.rotate import revoke_key, rotate_key
 from signoff.domain.errors import InvalidRequest
-from signoff.operators.guard import Site
+from signoff.operators.guard import Guard, Site
 from signoff.operators.web import build_pages
+from signoff.store.unit import Unit
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; manifest-src 'self'; "
@@ -178,6 +183,52 @@ async def test_a_body_that_does_not_tell_its_size_is_cut_off_at_the_limit(visito
     )
 
     assert response.status_code == 413
+
+
+async def test_a_form_that_does_not_arrive_in_time_is_given_up_and_decides_nothing(
+    desk: Desk, cast: Cast, signed_in: SignedIn, pages: Guard
+) -> None:
+    case = await ask(desk, cast.ada)
+    omar = await signed_in("Omar")
+    form = await omar.form(case)
+    pages.form_within_s = 0.05
+
+    async def halted() -> AsyncGenerator[bytes]:
+        yield urlencode({"choice": "approve", **form}).encode()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(20):
+        response = await omar.post(
+            f"/cases/{case}/decide",
+            content=halted(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+
+    assert response.status_code == 408
+    assert "too long to arrive" in response.text
+    assert response.headers["connection"] == "close"
+    check_headers(response)
+    assert (await look(desk, cast.sofia, case)).case.status == "pending"
+
+
+async def test_a_whole_form_is_not_held_to_the_time_that_its_answer_takes(
+    desk: Desk, cast: Cast, signed_in: SignedIn, pages: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = await ask(desk, cast.ada)
+    omar = await signed_in("Omar")
+    form = await omar.form(case)
+    pages.form_within_s = 0.05
+    write = desk.store.write
+
+    async def slow(move: Callable[[Unit], Awaitable[Any]]) -> Any:
+        await anyio.sleep(0.1)  # longer than a form may take to arrive
+        return await write(move)
+
+    monkeypatch.setattr(desk.store, "write", slow)
+
+    response = await omar.post(f"/cases/{case}/decide", data={"choice": "approve", **form})
+
+    assert response.status_code == 303
 
 
 async def test_only_forms_are_taken(signed_in: SignedIn, desk: Desk, cast: Cast) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
@@ -27,7 +27,7 @@ class Slow:
         self.rest = anyio.Event()
         self.response: httpx.Response | None = None
 
-    async def send(self, browser: Visitor, path: str, form: dict[str, str | list[str]]) -> None:
+    async def send(self, browser: Visitor, path: str, form: Mapping[str, str | list[str]]) -> None:
         body = urlencode(form, doseq=True).encode()
 
         async def halves() -> AsyncGenerator[bytes]:
@@ -47,7 +47,9 @@ class Slow:
 
 
 @asynccontextmanager
-async def on_its_way(browser: Visitor, path: str, form: dict[str, str | list[str]]) -> AsyncGenerator[Slow]:
+async def on_its_way(
+    browser: Visitor, path: str, form: Mapping[str, str | list[str]]
+) -> AsyncGenerator[Slow]:
     """Send a form whose second half arrives after the body of this block."""
     slow = Slow()
     with anyio.fail_after(20):
@@ -191,7 +193,7 @@ async def test_whoever_loses_the_right_decides_none_of_several_cases(
     chosen = [
         f"{case} {form['version']} {form['view_digest']}" for case, form in zip(cases, forms, strict=True)
     ]
-    sent: dict[str, str | list[str]] = {"case": chosen, "choice": "approve"}
+    sent: Mapping[str, str | list[str]] = {"case": chosen, "choice": "approve"}
 
     async with on_its_way(omar, "/together/decide", sent):
         await ending(desk, omar)

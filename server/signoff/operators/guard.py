@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 from collections.abc import Callable
 from typing import Literal
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -41,6 +43,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+FORM_WITHIN_S = 30.0
+"""How long the body of a request may take to arrive, so that nobody holds a place by sending it byte by byte."""
 HSTS = "max-age=31536000; includeSubDomains"
 
 Refuse = Callable[[Request, int, str], Response]
@@ -112,8 +116,11 @@ class Guard:
     An unexpected error becomes a plain page here; all of it is in the log and none of it on the page.
     """
 
-    def __init__(self, app: ASGIApp, *, site: Site, refuse: Refuse) -> None:
+    def __init__(
+        self, app: ASGIApp, *, site: Site, refuse: Refuse, form_within_s: float = FORM_WITHIN_S
+    ) -> None:
         self.app = app
+        self.form_within_s = form_within_s
         self.site = site
         self.refuse = refuse
 
@@ -134,10 +141,19 @@ class Guard:
 
         most_bytes = MAX_FORM_BYTES if scope["path"].startswith(LARGE_FORMS) else MAX_SMALL_FORM_BYTES
         taken = 0
+        until: float | None = None
 
         async def receive_limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, until
+            if until is None:
+                until = anyio.current_time() + self.form_within_s
+            try:
+                with anyio.fail_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, headers={"Connection": "close"}) from None
+            if not message.get("more_body", False):
+                until = math.inf  # the body is whole; what comes now is only that somebody goes
             taken += len(message.get("body", b""))
             if taken > most_bytes:
                 raise HTTPException(413)

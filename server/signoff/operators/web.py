@@ -155,7 +155,7 @@ async def _on_stranger(door: Door, request: Request, error: Exception) -> Respon
 async def _on_http_error(door: Door, request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method", 413: "limit_exceeded"}
+    codes = {404: "not_found", 405: "method", 408: "too_slow", 413: "limit_exceeded"}
     with suppress(SignoffError):
         await who_if_anybody(door, request)  # whose navigation stays on the page
     response = _refuse(door, request, error.status_code, codes.get(error.status_code, "invalid_request"))
