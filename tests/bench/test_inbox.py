@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -114,15 +115,20 @@ def fill(path: Path, number_of: int, agents: list[str]) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def words(one: dict[str, Any]) -> str:
-    number = one["opened_seq"] % 5_000
+@cache
+def words_like(tool: str, queue: str) -> str:
+    """Return the words of a case of a tool and queue, with `nnnn` where its customer's number stands."""
     action = {
-        "tool": one["tool"],
-        "summary": one["summary"],
-        "arguments": {"invoice": number, "kind": "refund"},
+        "tool": tool,
+        "summary": "Refund the invoice",
+        "arguments": {"invoice": "nnnn", "kind": "refund"},
     }
-    subject = {"id": f"cus_{number}", "name": f"Dana Whitfield {number}"}
-    return words_of({"action": action, "bundle": {"subject": subject}}, case_id=one["id"], queue=one["queue"])
+    subject = {"id": "cus_nnnn", "name": "Dana Whitfield nnnn"}
+    return words_of({"action": action, "bundle": {"subject": subject}}, case_id="esc_0", queue=queue)
+
+
+def words(one: dict[str, Any]) -> str:
+    return words_like(one["tool"], one["queue"]).replace("nnnn", str(one["opened_seq"] % 5_000))
 
 
 def lay_out(folder: Path) -> Keys:
