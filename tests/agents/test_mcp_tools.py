@@ -89,7 +89,7 @@ async def test_an_agent_learns_what_the_policy_says(server_for: ServerFor, cast:
         board = given(await client.call_tool("check_triggers", {"action": {"tool": "sell_company"}}))
     assert wire["verdict"] == "escalate"
     assert [fired["trigger"] for fired in wire["triggers"]] == ["large-wire"]
-    assert wire["triggers"][0]["explanation"] == "12500 to DE"
+    assert wire["triggers"][0]["explanation"] == "12500 to “DE”"
     assert wire["triggers"][0]["values"] == {"action.arguments.amount": 12500}
     assert wire["queue"] == "payments"
     assert wire["urgency"] == "high"
@@ -315,7 +315,7 @@ async def test_objects_sent_as_json_text_are_read_just_as_strictly(server_for: S
             "check_triggers",
             {"action": '{"tool": "wire_transfer", "arguments": {"amount": 20000, "country": "IR"}}'},
         )
-        assert given(told)["triggers"][0]["explanation"] == "20000 to IR"
+        assert given(told)["triggers"][0]["explanation"] == "20000 to “IR”"
         twice = await client.call_tool(
             "check_triggers",
             {"action": '{"tool": "wire_transfer", "arguments": {"amount": 1, "amount": 99999}}'},

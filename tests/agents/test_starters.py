@@ -163,7 +163,10 @@ async def test_under_coding_agent_an_mcp_tool_is_known_once_a_person_approved_it
 ) -> None:
     tool = "mcp__jira__create_issue"
     async with Client(server_for(cast.ada)) as client:
-        assert await check(client, tool, title="A bug") == {"verdict": "escalate", "new-mcp-tool": tool}
+        assert await check(client, tool, title="A bug") == {
+            "verdict": "escalate",
+            "new-mcp-tool": f"“{tool}”",
+        }
         case = await request(client, tool, title="A bug")
         await decide_as(cast.omar, case, Answer("approve"))
         assert await check(client, tool, title="Another bug") == {"verdict": "allow"}

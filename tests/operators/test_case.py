@@ -39,7 +39,7 @@ async def test_the_first_screen_says_what_why_and_how_long(
     assert "Let Ada run wire_transfer ?" in said
     assert "Ada may run wire_transfer once , within 10 min, with exactly the arguments below" in said
     assert "arguments below. amount 12,000 country FR Why it was stopped" in said
-    assert "Why it was stopped Wire above 10,000 12000 to FR action.arguments.amount 12000" in said
+    assert "Why it was stopped Wire above 10,000 12000 to “FR” action.arguments.amount 12000" in said
     assert "30 min until 23 Nov 2026, 21:01:05 UTC ; then it expires and nothing runs" in said
     assert "What it says this does (its claim, not checked) Pay the invoice" in said
     assert said.index("Time left") < said.index("The action") < said.index("What the agent wrote")

@@ -103,7 +103,7 @@ class _Shown:
         return "".join(part[: MAX_READ_CHARS + 1] for part in parts), sum(map(len, parts))
 
     def _part(self, part: str | Expression) -> str:
-        """Return a piece of a template as text: texts as they are, everything else as JSON."""
+        """Return a piece of a template as text: a text that it shows in quotes, everything else as JSON."""
         if isinstance(part, str):
             return part
         if part.path is not None:
@@ -121,7 +121,7 @@ class _Shown:
         if found != "here":
             return "(cannot be shown)"
         if isinstance(value, str):
-            return value
+            return _quoted(value)
         size, _ = measured(value, most=self._room)
         return "(too large)" if size.chars + 4 * size.values > self._room else _json(value)
 
@@ -137,7 +137,13 @@ class _Shown:
                 raise
             is_missing = failure(error, expression, self._reading).startswith("missing")
             return "(not given)" if is_missing else "(cannot be shown)"
-        return value if isinstance(value, str) else _json(value)
+        return _quoted(value) if isinstance(value, str) else _json(value)
+
+
+def _quoted(text: str) -> str:
+    """Return a text so that nobody takes it for the policy's own words; it cannot end its quotes itself."""
+    within = text.replace("“", '"').replace("”", '"')
+    return f"“{within}”"
 
 
 def _json(value: Any) -> str:

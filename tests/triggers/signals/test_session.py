@@ -121,7 +121,7 @@ def test_a_rule_asks_a_person_when_the_agent_wants_one_or_only_trusts_itself(
     silent = ask(rules, bundle={"confidence": 0.7})
     sure = ask(rules, bundle={"confidence": 0.9, "confidence_source": "self_report"})
 
-    assert [(one.trigger, one.explanation) for one in wants.fired] == [("wants", "The customer cries.")]
+    assert [(one.trigger, one.explanation) for one in wants.fired] == [("wants", "“The customer cries.”")]
     assert [one.trigger for one in own.fired] == ["unsure", "long"]
     assert (counted.outcome, sure.outcome) == ("allow", "allow")
     assert [one.reason for one in silent.fired] == [
