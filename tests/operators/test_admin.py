@@ -167,6 +167,41 @@ async def test_addresses_that_stay_need_not_be_known_and_are_not_shown(desk: Des
     assert (await person_named(desk, "Omar")).addresses == ()
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "json://169.254.169.254/x",
+        "file:///etc/passwd",
+        "ntfys://ntfy.sh/unchecked",
+        "adr_STALE",
+        "",
+        "terminal:",
+    ],
+)
+async def test_only_an_address_that_the_person_has_can_be_kept(desk: Desk, anna: Visitor, kept: str) -> None:
+    omar = await person_named(desk, "Omar")
+    page = f"/admin/people/{omar.id}"
+
+    response = await anna.post(
+        f"{page}/addresses", data={"keep": [omar.addresses[0].id, kept], "addresses": "ntfys://ntfy.sh/new"}
+    )
+
+    assert response.status_code == 409
+    assert "load the page again" in text_of(response.text)
+    assert (await person_named(desk, "Omar")).addresses == omar.addresses
+
+
+async def test_nobody_keeps_an_address_of_somebody_else(desk: Desk, anna: Visitor) -> None:
+    omar, sofia = await person_named(desk, "Omar"), await person_named(desk, "Sofia")
+
+    response = await anna.post(
+        f"/admin/people/{omar.id}/addresses", data={"keep": sofia.addresses[0].id, "addresses": ""}
+    )
+
+    assert response.status_code == 409
+    assert (await person_named(desk, "Omar")).addresses == omar.addresses
+
+
 async def test_an_agents_key_is_shown_once_and_opens_the_agents_door(desk: Desk, anna: Visitor) -> None:
     response = await anna.post("/admin/agents", data={"name": "Cleo", "owner": "Omar"})
 

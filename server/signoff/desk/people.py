@@ -162,26 +162,32 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by
     return await desk.store.write(move)
 
 
-async def give_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by: SignIn) -> Person:
-    """Replace a person's addresses as an admin; the caller has checked them.
+async def give_addresses(
+    desk: Desk, name: str, *, keep: Iterable[str], new: Iterable[str], by: SignIn
+) -> Person:
+    """Replace a person's addresses as an admin.
 
     Args:
-        addresses: Each as `label=url`, or as the URL alone. One given by its id stays as it is: nobody reads it again.
+        keep: Ids of those that stay as they are: nobody reads them again.
+        new: Each as `label=url`, or as the URL alone; the caller has checked them.
 
     Raises:
         NotFound: Nobody has that name.
         Forbidden: Whoever does it is no admin.
+        Conflict: One of those to be kept is no address of this person, or not any more.
         InvalidRequest: Too many.
     """
+    kept = tuple(dict.fromkeys(keep))
     person = await person_named(desk, name)
 
     async def move(unit: Unit) -> Person:
         actor = await acting(unit, by)
         held = (await unit.person(person.id) or person).addresses
         known = {one.id: f"{one.label}={one.url}" for one in held}
-        made = replace(
-            person, addresses=_addresses(unit, [known.get(one, one) for one in addresses], held=held)
-        )
+        if not known.keys() >= set(kept):
+            raise Conflict("The addresses have changed meanwhile. Nothing was saved: load the page again.")
+        wanted = [*(known[one] for one in kept), *new]
+        made = replace(person, addresses=_addresses(unit, wanted, held=held))
         await note_addresses(unit, person.id, made.addresses, actor)
         return made
 

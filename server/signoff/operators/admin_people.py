@@ -85,7 +85,7 @@ async def readdress(door: Door, request: Request) -> Response:
     sign_in = await _admin(door, request)
     form, person = await values_of(request), await _person(door.desk, request)
     try:
-        given = (*form.get("keep", ()), *_new_addresses(door, form))
+        new = _new_addresses(door, form)
     except InvalidRequest as error:
         return await _one(door, request, sign_in, person, problem=problem_of(error))
     return await _done(
@@ -93,7 +93,7 @@ async def readdress(door: Door, request: Request) -> Response:
         request,
         sign_in,
         person,
-        give_addresses(door.desk, person.name, given, by=sign_in),
+        give_addresses(door.desk, person.name, keep=form.get("keep", ()), new=new, by=sign_in),
         said="addresses",
     )
 
