@@ -128,3 +128,34 @@ async def test_an_earlier_case_of_two_megabytes_is_listed_and_not_read(desk: Des
     similar = await found(desk, cast.omar, case)
 
     assert [one.known for one in similar.cases] == [True, False]
+
+
+async def test_the_very_same_action_is_not_named_where_some_of_it_is_hidden(
+    desk: Desk, cast: Cast, policy_path: Path, clock: HandClock
+) -> None:
+    masks = "masks: [{path: action.arguments.pin, hide_from: [operator]}]\ntriggers:"
+    write(policy_path, POLICY.replace("triggers:", masks, 1))
+    clock.advance(5)
+    same, other = [await ask(desk, cast, pin=pin) for pin in ("0420", "0421")]
+    await approve(desk, cast.sofia, same)
+    await approve(desk, cast.sofia, other)
+    clock.advance(60)
+    case = await ask(desk, cast, pin="0420")
+
+    whole, hidden = await found(desk, cast.sofia, case), await found(desk, cast.omar, case)
+
+    assert [(one.case.id, one.same_action) for one in whole.cases] == [(same, True), (other, False)]
+    assert [(one.case.id, one.same_action) for one in hidden.cases] == [(other, False), (same, False)]
+
+
+async def test_what_only_python_calls_equal_is_a_difference(desk: Desk, cast: Cast, clock: HandClock) -> None:
+    then = await ask(desk, cast, dry_run=1, deep=[False])
+    await approve(desk, cast.omar, then)
+    clock.advance(60)
+
+    similar = await found(desk, cast.omar, await ask(desk, cast, dry_run=True, deep=[0]))
+
+    assert [(one.name, one.then) for one in similar.cases[0].differences] == [
+        ("deep", [False]),
+        ("dry_run", 1),
+    ]

@@ -21,7 +21,7 @@ from signoff.desk.desk import Desk, DeskSettings
 from signoff.desk.look import look
 from signoff.desk.people import add_person
 from signoff.desk.together import Chosen, decide_together
-from signoff.domain.action import Action
+from signoff.domain.action import Action, action_digest
 from signoff.domain.bundle import Material
 from signoff.domain.decision import Answer
 from signoff.domain.errors import Forbidden, InvalidRequest, NotFound
@@ -366,3 +366,68 @@ async def test_a_canary_among_them_is_told_and_approved_by_nobody(
     assert "1 of them was a canary" in done
     assert "missed" in done
     assert (await look(desk, cast.sofia, canary)).case.final_digest is None
+
+
+async def test_values_that_only_python_calls_equal_are_not_the_same_in_all(
+    desk: Desk, cast: Cast, signed_in: SignedIn
+) -> None:
+    cases = [
+        await ask(
+            desk, cast.ada, {"tool": "mail", "arguments": {"dry_run": one, "deep": {"n": [two]}, "to": 1}}
+        )
+        for one, two in ((True, 0), (1, False))
+    ]
+
+    page = text_of(await look_twice(await signed_in("Omar"), cases))
+
+    assert "They differ in deep , dry_run" in page
+
+
+PINS = POLICY.replace("triggers:", "masks: [{path: action.arguments.pin, hide_from: [operator]}]\ntriggers:")
+
+
+async def test_an_operator_cannot_tell_a_hidden_argument_from_the_digest_of_the_action(
+    desk: Desk, cast: Cast, signed_in: SignedIn, policy_path: Path, clock: HandClock
+) -> None:
+    """Of a short value there are few: whoever has the digest of all arguments but one tries them all."""
+    await anyio.Path(policy_path).write_text(PINS, encoding="utf-8")
+    clock.advance(5)
+    cases = [
+        await ask(desk, cast.ada, {"tool": "mail", "arguments": {"to": "dana", "pin": pin}})
+        for pin in ("0420", "0420", "0421")
+    ]
+    omar, sofia = await signed_in("Omar"), await signed_in("Sofia")
+
+    async def pages(browser: Visitor) -> str:
+        paths = [f"/cases/{cases[0]}{part}" for part in ("", "/parts/action", "/parts/events")]
+        return "".join(
+            [(await browser.get(path)).text for path in [*paths, f"/alike/{cases[0]}"]]
+            + [await look_twice(browser, cases)]
+        )
+
+    hidden, whole = await pages(omar), await pages(sofia)
+    digests = [action_digest("mail", {"to": "dana", "pin": pin}, server=None) for pin in ("0420", "0421")]
+
+    assert not [one for one in digests if one[:19] in hidden]
+    assert [one for one in digests if one[:19] in whole] == digests
+    assert "very same action" not in hidden
+    assert "An action of its own" not in hidden
+    assert "The very same action as 1 other here" in text_of(whole)
+    assert "All 3 look the same to you" in text_of(hidden)
+    assert "Some of their arguments are hidden from you" in text_of(hidden)
+    assert "The same in all" not in hidden
+    assert "They differ in pin" in text_of(whole)
+
+
+async def test_an_operator_gets_no_receipt_that_names_an_action_of_which_some_is_hidden(
+    desk: Desk, cast: Cast, signed_in: SignedIn, policy_path: Path, clock: HandClock
+) -> None:
+    await anyio.Path(policy_path).write_text(PINS, encoding="utf-8")
+    clock.advance(5)
+    case = await ask(desk, cast.ada, {"tool": "mail", "arguments": {"to": "dana", "pin": "0420"}})
+    omar, sofia = await signed_in("Omar"), await signed_in("Sofia")
+    await omar.decide(case, choice="approve")
+    clock.advance(60)
+
+    assert 'id="receipt"' in (await sofia.get(f"/cases/{case}")).text
+    assert 'id="receipt"' not in (await omar.get(f"/cases/{case}")).text

@@ -25,6 +25,7 @@ from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeede
 from signoff.domain.escalation import Escalation, check_open
 from signoff.domain.event import Draft
 from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case, unsigned
+from signoff.domain.policy import Mask
 from signoff.domain.question import Question, check_may_ask
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
@@ -32,6 +33,10 @@ from signoff.store.unit import Unit
 log = logging.getLogger(__name__)
 
 AGENT_CASES = 50
+
+
+_ACTION_DIGESTS = frozenset({"action_digest", "final_digest", "proposed_digest", "passkey"})
+"""Of an event's data: what names the action, or holds a statement that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,9 @@ class CaseView:
     """`action`, `bundle`, `verdict`, `masked`, `response_schema?`, with the policy's masks applied."""
     hidden: tuple[str, ...]
     """Where a mask hides something from this person."""
+    hides_action: bool
+    """Whether a mask hides some of the arguments, or might have before they were erased: then no digest of the action
+    is here and none may be shown, for whoever guesses a short value could compare it."""
     proposed_arguments: dict[str, Any]
     """What Approve would let run: the agent's arguments, or those of an earlier approver's modification."""
     decisions: tuple[DecisionView, ...]
@@ -189,7 +197,10 @@ async def view_of(
     decisions = await reader.decisions(case.id)
     agreed = _agreed_arguments(case, decisions, whole["action"]["arguments"])
     shown, _ = masked({"action": {"arguments": agreed}}, masks)
+    hides_action = _hides_action(masks, [whole["action"]["arguments"], agreed, *(one.arguments for one in decisions)], kept=raw is not None)  # fmt: skip
     events = [orjson.loads(body) for _, body in await reader.events_of_case(case.id)]
+    if hides_action:
+        events = [{**one, "data": _without_digests(one["data"])} for one in events]
     names = await _names(reader, case, events)
     questions = tuple([_question_view(one, names, masks) for one in await reader.questions(case.id)])
     report = await reader.report(case.id)
@@ -204,8 +215,9 @@ async def view_of(
         agent_name=agent.name if agent else case.agent_id,
         document=document,
         hidden=hidden,
+        hides_action=hides_action,
         proposed_arguments=proposed if isinstance(proposed, dict) else {},
-        decisions=tuple(_decision_view(one, names, masks) for one in decisions),
+        decisions=tuple(_decision_view(one, names, masks, receipt=not hides_action) for one in decisions),
         events=tuple(events),
         names=names,
         questions=questions,
@@ -265,6 +277,21 @@ def _agreed_arguments(
     changed = [one.arguments for one in decisions if one.arguments is not None]
     final = case.final_digest or (case.approvals[-1].final_digest if case.approvals else case.action_digest)
     return changed[-1] if changed and final != case.action_digest else proposed
+
+
+def _hides_action(masks: Sequence[Mask], versions: Sequence[Any], *, kept: bool) -> bool:
+    """Say whether masks hide something of the arguments, in any version of them.
+
+    Args:
+        kept: They are still there. Of what was erased nobody can say whether it held what a mask hides.
+    """
+    if not kept and any(one.parts[0] == "action" for one in masks):
+        return True
+    return any(masked({"action": {"arguments": one}}, masks)[1] for one in versions)
+
+
+def _without_digests(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in _ACTION_DIGESTS}
 
 
 def _obstacle(
@@ -340,7 +367,9 @@ async def _canary(reader: Reader, case: Escalation) -> Literal["", "caught", "mi
     return "caught" if found.caught else "missed"
 
 
-def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -> DecisionView:
+def _decision_view(
+    one: Decision, names: dict[str, str], masks: Sequence[Any], *, receipt: bool
+) -> DecisionView:
     arguments = one.arguments
     if arguments is not None:
         arguments = masked({"action": {"arguments": arguments}}, masks)[0]["action"]["arguments"]
@@ -354,7 +383,7 @@ def _decision_view(one: Decision, names: dict[str, str], masks: Sequence[Any]) -
         arguments=arguments,
         assurance=one.assurance,
         decided_at=one.decided_at,
-        receipt=one.receipt,
+        receipt=one.receipt if receipt else None,
     )
 
 

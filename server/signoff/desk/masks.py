@@ -21,6 +21,15 @@ def is_hidden(value: object) -> bool:
     return value is HIDDEN
 
 
+def holds_hidden(value: object) -> bool:
+    """Say whether a mask hides a value of a masked document, or something in it."""
+    if isinstance(value, Mapping):
+        return any(map(holds_hidden, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(holds_hidden, value))
+    return is_hidden(value)
+
+
 def masked(document: Any, masks: Iterable[Mask]) -> tuple[Any, tuple[str, ...]]:
     """Return a document with the masked places replaced, and the paths that were hidden.
 

@@ -19,6 +19,7 @@ import orjson
 from signoff.desk.desk import Desk
 from signoff.desk.look import CaseView
 from signoff.desk.masks import is_hidden, masked
+from signoff.domain.canonical import canonical
 from signoff.domain.case import Escalation, Status
 from signoff.domain.people import SignIn, may_see_case
 from signoff.store.reader import Reader
@@ -57,7 +58,7 @@ class SimilarCase:
     """Of the decision that ended it."""
     same_triggers: bool
     same_action: bool
-    """The very same action, by its digest."""
+    """The very same action, by its digest; never where some of it is hidden from this person."""
     differences: tuple[Difference, ...]
     more_differences: int
     known: bool
@@ -82,7 +83,15 @@ async def past_cases(desk: Desk, sign_in: SignIn, view: CaseView) -> Similar | N
     if sign_in.only_case is not None:
         return None
     async with desk.store.reading() as reader:
-        return await _similar(desk, reader, sign_in, view.case, view.proposed_arguments, now=view.now)
+        return await _similar(
+            desk,
+            reader,
+            sign_in,
+            view.case,
+            view.proposed_arguments,
+            now=view.now,
+            whole=not view.hides_action,
+        )
 
 
 async def _similar(
@@ -93,12 +102,14 @@ async def _similar(
     arguments: Mapping[str, Any],
     *,
     now: datetime,
+    whole: bool,
 ) -> Similar:
     """Return how cases like one ended.
 
     Args:
         arguments: Of the case, with this person's masks applied.
         now: Decisions that can still be taken back by then are left out.
+        whole: Nothing of the action is hidden from this person, so it may be compared by its digest.
     """
     ended = [
         (one, size)
@@ -116,9 +127,9 @@ async def _similar(
         if size is not None and read + size <= COMPARED_BYTES:
             read += size
             theirs = await _arguments(reader, one, masks)
-        near.append((_nearness(case, one, arguments, theirs), -order, one, theirs))
+        near.append((_nearness(case, one, arguments, theirs, whole=whole), -order, one, theirs))
     nearest = heapq.nlargest(NEAREST, near, key=lambda each: each[:2])
-    made = [await _made(reader, case, one, arguments, theirs) for _, _, one, theirs in nearest]
+    made = [await _made(reader, case, one, arguments, theirs, whole=whole) for _, _, one, theirs in nearest]
     return Similar(tuple(made), counts, len(ended), since)
 
 
@@ -138,6 +149,8 @@ async def _made(
     one: Escalation,
     mine: Mapping[str, Any],
     theirs: Mapping[str, Any] | None,
+    *,
+    whole: bool,
 ) -> SimilarCase:
     decisions = await reader.decisions(one.id)
     people = [await reader.person(person_id) for person_id in one.decided_by]
@@ -147,7 +160,7 @@ async def _made(
         decided_by=tuple(person.name for person in people if person is not None),
         note=decisions[-1].note if decisions else "",
         same_triggers=set(case.triggers) == set(one.triggers),
-        same_action=case.action_digest == one.action_digest,
+        same_action=whole and case.action_digest == one.action_digest,
         differences=tuple(differences[:DIFFERENCES]),
         more_differences=max(0, len(differences) - DIFFERENCES),
         known=theirs is not None,
@@ -155,10 +168,15 @@ async def _made(
 
 
 def _nearness(
-    case: Escalation, one: Escalation, mine: Mapping[str, Any], theirs: Mapping[str, Any] | None
+    case: Escalation,
+    one: Escalation,
+    mine: Mapping[str, Any],
+    theirs: Mapping[str, Any] | None,
+    *,
+    whole: bool,
 ) -> float:
     """Return how near a case is, from 0: the same action before all, then shared triggers and near arguments."""
-    if case.action_digest == one.action_digest:
+    if whole and case.action_digest == one.action_digest:
         return 10.0
     union = set(case.triggers) | set(one.triggers)
     triggers = len(set(case.triggers) & set(one.triggers)) / len(union) if union else 1.0
@@ -205,7 +223,7 @@ def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Dif
     for name, value in mine.items():
         if name not in theirs:
             made.append(Difference(name, None, missing=True))
-        elif value != theirs[name] and not is_hidden(value):
+        elif not is_hidden(value) and canonical(value) != canonical(theirs[name]):
             made.append(Difference(name, theirs[name], hidden=is_hidden(theirs[name])))
     made.extend(Difference(name, value) for name, value in theirs.items() if name not in mine)
     return made

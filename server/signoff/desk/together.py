@@ -46,7 +46,7 @@ class AlikeCases:
     lines: tuple[CaseLine, ...]
     """Least time left first."""
     identical: dict[str, int]
-    """How many of these lines ask for the very same action, by its digest."""
+    """How many of these lines ask for the very same action, by its digest; empty where a mask hides arguments."""
     why_not: str | None
     """Why they cannot be decided together; None where they can."""
     next_page: str
@@ -64,13 +64,21 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """Several cases on one page, those with the very same action beside each other."""
+    """Several cases on one page, those with the very same action beside each other.
+
+    Where arguments are hidden from the person, those that look the same.
+    """
 
     kinds: tuple[tuple[CaseView, ...], ...]
     """One entry for each distinct action, the most frequent first."""
     left_out: tuple[tuple[str, str], ...]
     """Cases that cannot be among them, each with the reason."""
     now: datetime
+
+    @property
+    def partly_hidden(self) -> bool:
+        """Say whether something of an action is hidden from the person, so that none is known to be the same."""
+        return any(view.hides_action for view in self.cases)
 
     @property
     def cases(self) -> tuple[CaseView, ...]:
@@ -114,7 +122,10 @@ async def alike_cases(desk: Desk, sign_in: SignIn, escalation_id: str, *, after:
         agent = await reader.agent(case.agent_id)
     name = agent.name if agent else case.agent_id
     listed = found[:MOST_TOGETHER]
-    digests = [one.action_digest for one in listed]
+    masks = desk.policy.current().policy.masks_for(sign_in.person.roles)
+    # Nothing of the arguments is read here: where a mask could hide some of them, equal digests would tell of it.
+    hides = any(mask.parts[0] == "action" for mask in masks)
+    digests = [] if hides else [one.action_digest for one in listed]
     return AlikeCases(
         first=case,
         agent_name=name,
@@ -170,9 +181,10 @@ async def second_look(desk: Desk, sign_in: SignIn, ids: Sequence[str]) -> Second
 
     if shown and desk.store.read_only is None:
         await desk.store.write(note)
-    kinds: dict[str, list[CaseView]] = {}
+    kinds: dict[bytes, list[CaseView]] = {}
     for view in shown:
-        kinds.setdefault(view.case.action_digest, []).append(view)
+        kind = canonical(view.proposed_arguments) if view.hides_action else view.case.action_digest.encode()
+        kinds.setdefault(kind, []).append(view)
     by_size = sorted(kinds.values(), key=len, reverse=True)
     return SecondLook(tuple(tuple(kind) for kind in by_size), tuple(left_out), now)
 

@@ -14,7 +14,7 @@ from datetime import date
 from html import escape
 from typing import Any, Literal
 
-from signoff.desk.masks import is_hidden
+from signoff.desk.masks import holds_hidden, is_hidden
 from signoff.domain.characters import Piece, count_marked, pieces
 from signoff.operators.form_schema import Part, Rule, inferred, part_of
 from signoff.operators.present import json_text
@@ -382,7 +382,7 @@ class Builder:
         """Return one field for a whole part, as JSON, with the schema beside it."""
         label, help_ = self._words(schema if isinstance(schema, Mapping) else {}, key)
         before = () if value is NOTHING else (json_text(value),)
-        if _hides(value):
+        if holds_hidden(value):
             return Field(name, path, label, help_, "kept", required, key, before=value)
         return Field(
             name, path, label, help_, "json", required, key,
@@ -527,11 +527,3 @@ def _is_line(value: Any, kind: ItemKind) -> bool:
 
 def _line(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _hides(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_hides, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_hides, value))
-    return is_hidden(value)

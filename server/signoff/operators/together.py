@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from signoff.desk.look import CaseView
+from signoff.desk.masks import holds_hidden
 from signoff.desk.together import (
     MOST_TOGETHER,
     Chosen,
@@ -26,6 +27,7 @@ from signoff.desk.together import (
 from signoff.domain.decision import Answer, Choice
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 from signoff.domain.people import SignIn
+from signoff.operators.diff import changes
 from signoff.operators.forms import values_of
 from signoff.operators.inbox import titles_of
 from signoff.operators.present import rows
@@ -106,9 +108,10 @@ async def _second_look(
     first = looked.cases[0] if looked.cases else None
     differing = _differing([kind[0] for kind in looked.kinds])
     # What all have in common stands once, so that the eye falls on what differs; together both are the whole action.
-    common = [one for one in first.proposed_arguments if one not in differing] if first and differing else []
+    apart = {*differing, *_hidden([kind[0] for kind in looked.kinds])}
+    common = [one for one in first.proposed_arguments if one not in apart] if first and differing else []
     common_rows = _rows(first, common) if first is not None and common else None
-    shown = differing if common_rows is not None else None
+    shown = apart if common_rows is not None else None
     values = {
         "looked": looked,
         "first": first,
@@ -165,6 +168,11 @@ def _differing(views: list[CaseView]) -> tuple[str, ...]:
 
     def differs(name: str) -> bool:
         first = views[0].proposed_arguments.get(name, missing)
-        return any(view.proposed_arguments.get(name, missing) != first for view in views)
+        return any(changes(first, view.proposed_arguments.get(name, missing)) for view in views)
 
     return tuple(name for name in names if differs(name))
+
+
+def _hidden(views: list[CaseView]) -> set[str]:
+    """Return the names of arguments of which something is hidden, so that nobody can say they are the same."""
+    return {name for view in views for name, value in view.proposed_arguments.items() if holds_hidden(value)}
