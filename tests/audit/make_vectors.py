@@ -810,7 +810,7 @@ async def _exported(path: Path, wanted: Wanted, note: str, kept: tuple[str, ...]
         )  # fmt: skip
         older = [(_checkpoint(one), one) for one in kept]
         await write_evidence(
-            file, reader, source, facts=facts, note=note, keys=KEYS, masks=(), kept=older,
+            file, reader, source, facts=facts, note=note, keys=KEYS, policy=None, kept=older,
             summary=lambda told: "<!doctype html>\n<title>A test vector</title>\n",
             on_progress=lambda done, of: None,
         )  # fmt: skip

@@ -243,6 +243,29 @@ async def test_a_masked_export_hides_what_the_policy_hides_and_says_so(
         assert "cannot be compared" in file.read("index.html").decode()
 
 
+async def test_a_masked_export_hides_it_in_what_made_triggers_fire_too(
+    desk: Desk, cast: Cast, clock: HandClock, tmp_path: Path, policy_path: Path
+) -> None:
+    case = await decided(desk, cast, clock)
+    explain = '    explain: "{{action.arguments.amount}} to {{action.arguments.country}}"\n'
+    mask = "masks:\n  - path: action.arguments.amount\n    hide_from: [operator]\n"
+    await anyio.Path(policy_path).write_text(POLICY.replace(explain, "") + mask)
+    clock.advance(5)
+    whole, hidden = tmp_path / "whole.zip", tmp_path / "masked.zip"
+
+    await exported(desk, Wanted(case=case), whole)
+    await exported(desk, Wanted(case=case), hidden, payloads="masked")
+
+    def holds(path: Path, words: bytes) -> bool:
+        with zipfile.ZipFile(path) as file:
+            return any(
+                words in file.read(name) for name in file.namelist() if not name.startswith("policies/")
+            )
+
+    assert holds(whole, b"12500 to")
+    assert not holds(hidden, b"12500")
+
+
 async def test_an_export_without_payloads_holds_none(
     desk: Desk, cast: Cast, clock: HandClock, tmp_path: Path
 ) -> None:

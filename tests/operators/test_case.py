@@ -652,3 +652,24 @@ async def test_an_absent_and_a_foreign_case_answer_alike(
     assert {one.status_code for one in answers} == {404}
     assert len({one.text for one in answers}) == 1
     assert "wire" not in answers[0].text
+
+
+async def test_an_explanation_goes_with_the_value_that_a_later_mask_hides(
+    desk: Desk, cast: Cast, signed_in: SignedIn, policy_path: Path, clock: HandClock
+) -> None:
+    case = await ask(
+        desk, cast.ada, {"tool": "wire_transfer", "arguments": {"amount": 12345, "country": "FR"}}
+    )
+    omar, sofia = await signed_in("Omar"), await signed_in("Sofia")
+    before = text_of((await omar.get(f"/cases/{case}")).text)
+
+    await anyio.to_thread.run_sync(hide, policy_path, "action.arguments.country")
+    clock.advance(5)
+    hidden, whole = [text_of((await one.get(f"/cases/{case}")).text) for one in (omar, sofia)]
+
+    assert "12345 to FR" in before
+    assert "12345 to FR" in whole
+    assert "12345 to FR" not in hidden
+    assert "Wire above 10,000" in hidden
+    told = await wait_for_decision(desk, cast.ada, case, wait_s=0)
+    assert told.triggers[0]["explanation"] == "Wire above 10,000"

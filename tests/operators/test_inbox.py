@@ -16,11 +16,12 @@ from tests.promises import promise
 from signoff.desk import inbox as inbox_module
 from signoff.desk.close import cancel
 from signoff.desk.current_policy import note_current_policy
-from signoff.desk.deliver import lease
+from signoff.desk.deliver import lease, record
 from signoff.desk.desk import Desk
 from signoff.desk.erase import erase_case
 from signoff.desk.handle import acknowledge, move_to_queue
-from signoff.desk.people import add_person
+from signoff.desk.people import add_person, set_addresses
+from signoff.domain.alert import Failed, Sent
 from signoff.domain.erasure import check_kinds
 from signoff.operators.forms import MAX_SMALL_FORM_BYTES
 
@@ -462,3 +463,24 @@ async def test_words_of_agents_and_filters_stand_on_the_page_as_text_only(
 async def test_a_form_of_the_largest_second_look_may_be_sent(desk: Desk, cast: Cast) -> None:
     one: dict[str, Any] = {"case": f"esc_{'0' * 26}+{'9' * 6}+sha256%3A{'f' * 64}"}
     assert 50 * (len(f"case={one['case']}&")) + 4 < MAX_SMALL_FORM_BYTES
+
+
+async def test_an_operator_of_one_queue_is_told_of_no_agents_and_alerts_of_others(
+    desk: Desk, cast: Cast, signed_in: SignedIn, visitor: NewVisitor, clock: HandClock
+) -> None:
+    await add_person(desk, "Olga", roles=["operator"], queues=["refunds"])
+    await set_addresses(desk, "Omar", ("ntfy://omar",))
+    await ask(desk, cast.ada, {"tool": "refund", "arguments": {}})
+    await ask(desk, cast.bea, WIRE)
+    for one in await lease(desk, "worker"):
+        if one.person.name == "Omar":
+            failed = Failed("no route", permanent=True)
+            await record(desk, "worker", one, failed if one.case.queue == "payments" else Sent())
+    olga, sofia = await signed_in("Olga"), await signed_in("Sofia")
+
+    mine, everything = (await olga.get("/")).text, (await sofia.get("/")).text
+
+    assert re.findall(r'<option value="(Ada|Bea)"', mine) == ["Ada"]
+    assert re.findall(r'<option value="(Ada|Bea)"', everything) == ["Ada", "Bea"]
+    assert "could not be delivered" in everything
+    assert "could not be delivered" not in mine

@@ -32,14 +32,14 @@ from signoff.audit.fold import COMMITMENTS, ERASED
 from signoff.audit.keys import PublicKeys, load_public
 from signoff.desk.checkpoints import checkpoint_of, prove_event, publish_checkpoint
 from signoff.desk.desk import Desk
-from signoff.desk.masks import masked
+from signoff.desk.masks import masked, masked_fired
 from signoff.domain.canonical import canonical
 from signoff.domain.clock import to_text
 from signoff.domain.errors import InvalidRequest, LimitExceeded, NotFound, StoreUnavailable
 from signoff.domain.event import SYSTEM, Actor, Draft
-from signoff.domain.policy import Mask
 from signoff.store.reader import Reader
 from signoff.store.unit import Unit
+from signoff.triggers.load import LoadedPolicy
 
 MOST_TOLD = 400
 """Events that the summary tells one by one."""
@@ -109,7 +109,7 @@ async def export_evidence(
     note = await publish_checkpoint(desk)
     if note is None:
         raise NotFound("The log is empty; there is nothing to export.")
-    masks = desk.policy.current().policy.masks if payloads == "masked" else ()
+    policy = desk.policy.current() if payloads == "masked" else None
     part = out.with_name(f"{out.name}.part")
     try:
         file = await anyio.to_thread.run_sync(_create, part)
@@ -135,7 +135,7 @@ async def export_evidence(
                     facts=facts,
                     note=note,
                     keys=keys,
-                    masks=masks,
+                    policy=policy,
                     kept=kept,
                     summary=summary,
                     on_progress=on_progress,
@@ -229,12 +229,15 @@ async def write_evidence(
     facts: Facts,
     note: str,
     keys: PublicKeys,
-    masks: Sequence[Mask],
+    policy: LoadedPolicy | None,
     kept: Sequence[tuple[Checkpoint, str]],
     summary: Callable[[Told], str],
     on_progress: Callable[[int, int], None],
 ) -> Facts:
     """Write a file from one unchanging view of the store; memory does not grow with the log but by 100 bytes an event.
+
+    Args:
+        policy: Whose masks hide parts of the payloads; None for no masks.
 
     Raises:
         InvalidRequest: The log does not begin as one of the checkpoints that were kept says.
@@ -256,7 +259,7 @@ async def write_evidence(
     if source.scope != "log":
         for seq in [one for one, _ in source.of_case] or range(source.first, source.last + 1):
             writer.proof(seq, (await prove_event(reader, seq, note)).text)
-    await _write_parts(writer, reader, asked, told=told, masks=masks)
+    await _write_parts(writer, reader, asked, told=told, policy=policy)
     for checkpoint, old in kept:
         writer.add(
             f"consistency/{checkpoint.size}.txt",
@@ -285,7 +288,7 @@ async def _write_parts(
     asked: Sequence[tuple[int, str]],
     *,
     told: Told,
-    masks: Sequence[Mask],
+    policy: LoadedPolicy | None,
 ) -> None:
     policies: dict[str, None] = {}
     for seq, name in asked:
@@ -300,8 +303,8 @@ async def _write_parts(
                 writer.policy(digest, text)
         elif told.facts.payloads != "withheld" and (row := await reader.payload(seq, name)) is not None:
             made = Payload(seq, name, row.data, row.salt)
-            if told.facts.payloads == "masked":
-                made = Payload(seq, name, _masked(name, row.data, masks), None)
+            if policy is not None:
+                made = Payload(seq, name, _masked(name, row.data, policy), None)
             writer.payload(made)
             if told.facts.scope == "case":
                 if name == "bundle":
@@ -311,11 +314,16 @@ async def _write_parts(
     told.policies = tuple(policies)
 
 
-def _masked(name: str, data: bytes, masks: Sequence[Mask]) -> bytes:
+def _masked(name: str, data: bytes, policy: LoadedPolicy) -> bytes:
     """Apply the policy's masks; a decision's arguments are hidden as those of the action are."""
-    document = _json(data)
+    document, masks = _json(data), policy.policy.masks
     if name == "bundle":
-        return canonical(masked(document, masks)[0])
+        shown = masked(document, masks)[0]
+        verdict = shown.get("verdict") if isinstance(shown, dict) else None
+        if isinstance(verdict, dict):
+            fired = masked_fired(verdict.get("fired", ()), masks, policy.signals)
+            shown = {**shown, "verdict": {**verdict, "fired": fired}}
+        return canonical(shown)
     if name == "decision" and isinstance(document, dict) and document.get("arguments") is not None:
         shown, _ = masked({"action": {"arguments": document["arguments"]}}, masks)
         action = shown["action"]

@@ -32,6 +32,8 @@ PAGE = 50
 LATELY = 8
 """Ended cases under the first page of those that wait."""
 AT_ONCE = 500
+LATELY_ENDED = 500
+"""Of one queue, the ended cases whose agents one can filter by."""
 LOOK_THROUGH = 5000
 """Lines that a filter without an index looks through for one page."""
 MOST_IN_HAND = 200
@@ -129,11 +131,12 @@ class Inbox:
     queues: tuple[str, ...]
     """Those that one can filter by."""
     agents: tuple[str, ...]
+    """Names that one can filter by: of whoever asks in queues that one sees, or did of late."""
     views: tuple[View, ...]
     not_found_yet: bool
     """Older cases are still being entered into the index of words."""
     failed_alerts: int
-    """Alerts of open cases that were given up."""
+    """Alerts of open cases that the person sees, and that were given up."""
     silence: Silence | None
     """Alerts that are due and that nobody sends."""
     policy_problem: str | None
@@ -158,7 +161,7 @@ async def inbox(desk: Desk, sign_in: SignIn, filters: Filters | None = None, *, 
         look = _Look(desk, reader, sign_in, wanted, now=now)
         await look.prepare()
         page = await look.page(after)
-        failed = await reader.count_failed_alerts()
+        failed = await reader.count_failed_alerts(seen_queues(sign_in.person))
         silent = await silence(desk, reader)
         filling = await reader.inbox.filled_below() > 0
         views = await reader.inbox.views(sign_in.person.id)
@@ -173,7 +176,7 @@ async def inbox(desk: Desk, sign_in: SignIn, filters: Filters | None = None, *, 
         cut_short=page.cut_short,
         counts=look.counts,
         queues=look.queue_names,
-        agents=tuple(sorted(set(look.agents.values()))),  # a canary goes by the name of another
+        agents=look.agent_names,
         views=tuple(views),
         not_found_yet=filling,
         failed_alerts=failed,
@@ -258,6 +261,7 @@ class _Look:
         self.agents: dict[str, str] = {}
         self.counts = Counts(0, Count(), Count(), {})
         self.queue_names: tuple[str, ...] = ()
+        self.agent_names: tuple[str, ...] = ()
         self._people: dict[str, str] = {}
         self._present: dict[str, list[str]] = {}
         self._seen_of_line: dict[int, int] = {}
@@ -278,6 +282,18 @@ class _Look:
         if self._sees is not None:
             there = (there & self._sees) | self._sees
         self.queue_names = tuple(sorted(there))
+        self.agent_names = tuple(sorted(await self._agent_names()))
+
+    async def _agent_names(self) -> set[str]:
+        """Return the names of agents whose cases the person may see; a canary goes by the name of another."""
+        if self._sees is None:
+            return set(self.agents.values())
+        ids = {
+            one
+            for queue in self._sees
+            for one in await self._reader.inbox.agents_of_queue(queue, LATELY_ENDED)
+        }
+        return {self.agents[one] for one in ids if one in self.agents}
 
     async def page(self, after: str) -> _Page:
         """Return the page that the filters ask for."""

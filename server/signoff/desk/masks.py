@@ -44,18 +44,22 @@ def masked(document: Any, masks: Iterable[Mask]) -> tuple[Any, tuple[str, ...]]:
 def masked_fired(
     fired: Iterable[Mapping[str, Any]], masks: Sequence[Mask], signals: Mapping[str, Signal]
 ) -> list[dict[str, Any]]:
-    """Return the records of triggers that fired without the values that some masks hide.
+    """Return the records of triggers that fired without the values that some masks hide, as readers get them.
+
+    An explanation that was made of such a value is replaced by the trigger's title. A policy never explains with what
+    its own masks hide, but a case outlives its policy: the mask may have come later.
 
     The value of a signal is hidden with the paths that its declaration names, and also where it is no longer declared:
     nobody can then say what it was computed from. That a field was sent, `has(path)`, is not hidden; the page shows
     a hidden field as one that is there.
 
     Args:
-        fired: As `Fired.as_json` makes them; those of an older version have no values.
+        fired: As `Fired.as_json` makes them; those of an older version have no values, or do not say what the
+            explanation shows, and where anything is hidden that is then hidden with it.
         masks: What hides.
         signals: Those that the policy declares now.
     """
-    return [{**one, "values": _masked_values(one.get("values", {}), masks, signals)} for one in fired]
+    return [_masked_one(one, masks, signals) for one in fired]
 
 
 def fired_for_model(fired: Iterable[Mapping[str, Any]], policy: LoadedPolicy) -> list[dict[str, Any]]:
@@ -65,6 +69,21 @@ def fired_for_model(fired: Iterable[Mapping[str, Any]], policy: LoadedPolicy) ->
     logs that no role guards. The agent knows what it sent; the path says which of it mattered.
     """
     return masked_fired(fired, policy.policy.masks, policy.signals)
+
+
+def _masked_one(
+    fired: Mapping[str, Any], masks: Sequence[Mask], signals: Mapping[str, Signal]
+) -> dict[str, Any]:
+    made = {key: value for key, value in fired.items() if key != "shows"}
+    values = made["values"] = _masked_values(fired.get("values", {}), masks, signals)
+    shows = fired.get("shows")
+    if masks and (
+        shows is None
+        or any(_is_masked(one, masks, signals) for one in shows)
+        or any(map(is_hidden, values.values()))
+    ):
+        made["explanation"] = fired.get("title", "")
+    return made
 
 
 def _masked_values(

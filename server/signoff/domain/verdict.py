@@ -58,6 +58,8 @@ class Fired:
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What its condition read, by path (`action.arguments.amount`, `has(bundle.confidence)`): short plain JSON,
     secrets masked, a long text cut with its length. Holds agent text."""
+    shows: tuple[str, ...] = ()
+    """The paths whose values stand in the explanation: a mask that comes later must know."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that is stored and shown."""
@@ -70,6 +72,7 @@ class Fired:
             "reason": self.reason,
             "urgency": self.urgency,
             "values": dict(self.values),
+            "shows": list(self.shows),
         }
 
 

@@ -106,6 +106,11 @@ class InboxView:
         """Return how many cases wait in each queue where any do."""
         return {row["queue"]: row["waiting"] async for row in self._q.waiting_by_queue(self._connection)}
 
+    async def agents_of_queue(self, queue: str, most: int) -> set[str]:
+        """Return the agents of a queue's cases: of all that wait, and of so many that ended."""
+        found = self._q.agents_of_queue(self._connection, queue=queue, most=most)
+        return {row["agent_id"] async for row in found}
+
     async def seen(self, person_id: str) -> list[tuple[str, int, int]]:
         """Return queue, line and number of the cases that a person has looked at as they are now."""
         found = self._q.seen_waiting(self._connection, person_id=person_id)

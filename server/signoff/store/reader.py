@@ -419,9 +419,10 @@ class Reader(ErasureReads):
         row = await self._q.next_alert_due(self._connection)
         return None if row is None else row["due_at"]
 
-    async def count_failed_alerts(self) -> int:
-        """Return how many alerts of open cases were given up."""
-        return int((await self._q.count_failed_alerts(self._connection))["n"])
+    async def count_failed_alerts(self, queues: Iterable[str] | None = None) -> int:
+        """Return how many alerts of open cases were given up, in some queues or, for None, in all."""
+        among = None if queues is None else rows.to_json(sorted(queues))
+        return int((await self._q.count_failed_alerts(self._connection, queues=among))["n"])
 
     async def address_healths(self) -> dict[tuple[str, str], Health]:
         """Return how sending went of late, by person and the address's id."""

@@ -44,6 +44,11 @@ class Rule:
     """The template: text and expressions in turn; empty where there is none."""
 
     @property
+    def shows(self) -> tuple[Path, ...]:
+        """Return the paths whose values stand in what its template makes."""
+        return tuple(path for part in self.explain if isinstance(part, Expression) for path in part.reads)
+
+    @property
     def fixed_ns(self) -> int:
         """Return what the rule costs at most, beside what the sizes of what is sent add."""
         parts = [part for part in self.explain if isinstance(part, Expression)]

@@ -20,6 +20,7 @@ from signoff.triggers.explain import explanations, values_of
 from signoff.triggers.expression import Expression
 from signoff.triggers.facts import Facts
 from signoff.triggers.failure import failure
+from signoff.triggers.fields import path_text
 from signoff.triggers.load import LoadedPolicy
 from signoff.triggers.reading import Reading, Source, read
 from signoff.triggers.values import MAX_EXPLAINED
@@ -55,7 +56,8 @@ def evaluate(policy: LoadedPolicy, facts: Facts) -> Verdict:
     shadow: list[Fired] = []
     for number, ((rule, reason), explanation) in enumerate(zip(hits, explained, strict=True)):
         values = valued[number] if number < MAX_EXPLAINED else {}
-        fired = _fired(rule.trigger, reason, explanation, policy.policy.defaults, values)
+        shows = tuple(map(path_text, rule.shows))
+        fired = _fired(rule.trigger, reason, explanation, policy.policy.defaults, values, shows)
         if rule.trigger.mode == "shadow":
             shadow.append(fired)
         else:
@@ -198,7 +200,12 @@ def _strictest(some: list[Requirement]) -> Requirement:
 
 
 def _fired(
-    trigger: Trigger, reason: str, explanation: str, defaults: Defaults, values: Mapping[str, Any]
+    trigger: Trigger,
+    reason: str,
+    explanation: str,
+    defaults: Defaults,
+    values: Mapping[str, Any],
+    shows: tuple[str, ...],
 ) -> Fired:
     """Return the record of a trigger that fired, with how it acts.
 
@@ -219,6 +226,7 @@ def _fired(
         reason=reason,
         urgency=trigger.urgency,
         values=values,
+        shows=shows,
     )
 
 

@@ -40,6 +40,14 @@ SELECT * FROM (
 -- How many cases wait in each queue.
 SELECT queue, waiting FROM waiting_in WHERE waiting > 0 ORDER BY queue;
 
+-- name: agents_of_queue(queue, most)
+-- Agents of the cases that wait in a queue, and of the newest ones that ended there.
+SELECT agent_id FROM alike WHERE queue = :queue AND waiting > 0
+UNION
+SELECT agent_id FROM (
+  SELECT agent_id FROM escalation WHERE queue = :queue AND status <> 'pending' ORDER BY decided_at DESC, id DESC LIMIT :most
+) AS newest;
+
 -- name: seen_waiting(person_id)
 -- How many cases that wait a person has looked at as they are now, by queue and by line of the inbox.
 SELECT e.queue, e.alike_id, COUNT(*) AS n FROM case_seen s JOIN escalation e ON e.id = s.escalation_id

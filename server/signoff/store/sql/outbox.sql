@@ -65,10 +65,11 @@ SELECT * FROM alert WHERE id = :id;
 SELECT MIN(MAX(due_at, COALESCE(leased_until, ''), COALESCE(held_until, ''))) AS due_at FROM alert
 WHERE state = 'waiting';
 
--- name: count_failed_alerts()^
--- Alerts that were given up while their case is still open.
+-- name: count_failed_alerts(queues)^
+-- Alerts that were given up while their case is still open, in some queues or, for null, in all.
 SELECT COUNT(*) AS n FROM alert a JOIN escalation e ON e.id = a.escalation_id
-WHERE a.state = 'failed' AND e.status = 'pending';
+WHERE a.state = 'failed' AND e.status = 'pending'
+  AND (:queues IS NULL OR e.queue IN (SELECT value FROM json_each(:queues)));
 
 -- name: begin_attempts(alert_id, number, owner, began_at)*!
 -- Note that alerts are being sent.
