@@ -116,6 +116,7 @@ _CALLS: Mapping[str, str] = {
     "heartbeat": "Your inbox, once you are signed in:",
 }
 _DECIDE = "Decide here. The link is yours alone and opens once:"
+_DECIDE_SIGNED_IN = "Decide here, once you are signed in:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,7 @@ def made_facts(
     }
     headline, opening = _WORDS[kind]
     values |= {"headline": headline.format_map(told), "opening": opening.format_map(told)}
-    values["call"] = _CALLS.get(kind, _DECIDE)
+    values["call"] = _CALLS.get(kind, _DECIDE if link != page else _DECIDE_SIGNED_IN)
     return Facts(kind, values, link, page)
 
 

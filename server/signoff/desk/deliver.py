@@ -23,6 +23,7 @@ from signoff.desk.digests import digest_of, gather
 from signoff.desk.heartbeat import silence_of
 from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_case_link
+from signoff.domain.address import takes_links
 from signoff.domain.alert import (
     ASKING,
     CLOSING,
@@ -59,7 +60,8 @@ class Errand:
     person: Person
     case: Escalation
     link_url: str
-    """A magic link, where there is something to decide; else the page of the case, which asks who you are."""
+    """A magic link, where there is something to decide and the address takes links; else the page of the case, which
+    asks who you are."""
     why: str
     """Title of the first trigger that fired; the policy's words, not the agent's."""
     agent_name: str
@@ -146,9 +148,9 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         alert=alert,
         person=person,
         case=case,
-        link_url=page_url
-        if alert.kind in CLOSING
-        else await issue_case_link(unit, desk, case, person, alert.address),
+        link_url=await issue_case_link(unit, desk, case, person, alert.address)
+        if alert.kind not in CLOSING and takes_links(person, alert.address, unit.now)
+        else page_url,
         why=await why_of(unit, case),
         agent_name=agent.name if agent else case.agent_id,
         seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
