@@ -15,8 +15,8 @@ from tests._support.clock import HandClock
 from tests.conftest import Cast
 from tests.operators.conftest import NewVisitor, SignedIn, Visitor, ask, case_link
 
-from signoff.alerts.messages import alert_message
-from signoff.desk.deliver import lease
+from signoff.alerts.messages import alert_message, notice_message
+from signoff.desk.deliver import lease, lease_notices
 from signoff.desk.desk import Desk
 from signoff.desk.look import look
 from signoff.desk.people import add_person, change_person, disable_person, person_named, set_addresses
@@ -387,3 +387,67 @@ async def test_other_roles_sign_a_person_out_everywhere_and_an_admin_stays_where
 
     assert (await anna.get("/admin")).status_code == 200
     assert (await elsewhere.get("/admin")).status_code == 401
+
+
+async def told(desk: Desk) -> set[tuple[str, str, str]]:
+    """Return who is told of changes, at which address, in which words."""
+    notices = await lease_notices(desk, "test")
+    assert {one.alert.kind for one in notices} <= {"rights_changed"}
+    return {(one.person.name, one.alert.address, notice_message(one).subject) for one in notices}
+
+
+@pytest.fixture
+async def bert(desk: Desk) -> str:
+    """Another admin, who has an address."""
+    await add_person(desk, "Bert", roles=["admin"], addresses=("ntfys://ntfy.example.com/bert",))
+    return "ntfys://ntfy.example.com/bert"
+
+
+async def test_a_person_hears_at_their_old_addresses_that_an_admin_gave_them_others(
+    desk: Desk, anna: Visitor, bert: str
+) -> None:
+    await set_addresses(desk, "Omar", (OWN, TERMINAL))
+
+    await anna.post(f"{await page_of(desk, 'Omar')}/addresses", data={"addresses": MINE})
+
+    mine = "signoff: Anna changed where your alerts go"
+    assert await told(desk) == {
+        ("Omar", OWN, mine),
+        ("Omar", TERMINAL, mine),
+        ("Bert", bert, "signoff: Anna changed where alerts of Omar go"),
+    }
+
+
+async def test_a_person_and_the_other_admins_hear_of_other_roles_and_queues(
+    desk: Desk, anna: Visitor, bert: str
+) -> None:
+    page = await page_of(desk, "Omar")
+    for form in ({"role": "supervisor"}, {"role": "supervisor", "queues": "refunds"}):
+        await anna.post(f"{page}/roles", data=form)
+
+        assert await told(desk) == {
+            ("Omar", TERMINAL, "signoff: Anna changed what you may do"),
+            ("Bert", bert, "signoff: Anna changed what Omar may do"),
+        }
+
+
+async def test_the_other_admins_hear_of_a_new_person_and_of_what_an_admin_does_to_themselves(
+    desk: Desk, anna: Visitor, bert: str
+) -> None:
+    await anna.post("/admin/people", data={"name": "Olga", "role": "operator", "addresses": MINE})
+    assert await told(desk) == {("Bert", bert, "signoff: Anna added Olga to this server")}
+
+    await give(desk, anna, "Anna", MINE)
+    assert await told(desk) == {("Bert", bert, "signoff: Anna changed where alerts of Anna go")}
+
+
+async def test_nobody_is_told_where_nothing_changed_or_the_terminal_did_it(
+    desk: Desk, anna: Visitor, bert: str
+) -> None:
+    omar = await person_named(desk, "Omar")
+    await anna.post(f"{await page_of(desk, 'Omar')}/addresses", data={"keep": omar.addresses[0].id})
+    await anna.post(f"{await page_of(desk, 'Omar')}/roles", data={"role": "operator"})
+    await change_person(desk, "Omar", roles=["supervisor"])
+    await set_addresses(desk, "Omar", (OWN,))
+
+    assert await told(desk) == set()

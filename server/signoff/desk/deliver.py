@@ -22,6 +22,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.digests import digest_of, gather
 from signoff.desk.heartbeat import silence_of
 from signoff.desk.moment import moment
+from signoff.desk.rights_told import change_told
 from signoff.desk.sign_in import issue_case_link
 from signoff.domain.address import takes_links
 from signoff.domain.alert import (
@@ -194,6 +195,8 @@ async def _about(unit: Unit, desk: Desk, alert: Alert) -> About | None:
         return await digest_of(unit, desk.settings, alert.id)
     if alert.kind == "dead_letter":
         return await dead_letter_of(unit, alert.about or "")
+    if alert.kind == "rights_changed":
+        return await change_told(unit, alert)
     return await silence_of(unit, alert) if alert.kind == "heartbeat" else None
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.rights import still
+from signoff.desk.rights_told import tell_of_change
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -68,6 +69,7 @@ async def add_person(
             raise Conflict(f"There is already a person called {name}.")
         data = {"person": person.id, "roles": sorted(person.roles), "queues": sorted(person.queues)}
         await unit.record(Draft("person.added", unit.now, actor, data))
+        await tell_of_change(unit, person, "added", by=by)
         return person
 
     return await desk.store.write(move)
@@ -146,6 +148,8 @@ async def change_person(
         await unit.change_person(changed)
         data = {"person": person.id, "roles": sorted(changed.roles), "queues": sorted(changed.queues)}
         await unit.record(Draft("person.changed", unit.now, actor, data))
+        if (changed.roles, changed.queues) != (before.roles, before.queues):
+            await tell_of_change(unit, before, "roles", by=by)
         if changed.roles != before.roles:
             for session in await unit.sign_ins.open_of(person.id, unit.now):
                 if by is None or session.id != by.session_id:
@@ -195,7 +199,8 @@ async def give_addresses(
 
     async def move(unit: Unit) -> Person:
         actor = await acting(unit, by)
-        held = (await unit.person(person.id) or person).addresses
+        before = await unit.person(person.id) or person
+        held = before.addresses
         known = {one.id: f"{one.label}={one.url}" for one in held}
         if not known.keys() >= set(kept):
             raise Conflict("The addresses have changed meanwhile. Nothing was saved: load the page again.")
@@ -203,6 +208,8 @@ async def give_addresses(
         until = None if by.person.id == person.id else unit.now + LINKS_AFTER
         made = replace(person, addresses=_addresses(unit, wanted, held=held, no_links_until=until))
         await note_addresses(unit, person.id, made.addresses, actor)
+        if made.addresses != held:
+            await tell_of_change(unit, before, "addresses", by=by)
         return made
 
     return await desk.store.write(move)
