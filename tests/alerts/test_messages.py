@@ -24,6 +24,7 @@ from signoff.domain.alert import (
     DeadLetter,
     Digest,
     InBrief,
+    RightsChanged,
     Silence,
 )
 from signoff.domain.case import Escalation
@@ -214,6 +215,7 @@ def told(kind: AlertKind, *, tool: str = "wire_transfer", agent_name: str = "Ada
     about: dict[str, About | None] = {
         "digest": Digest(500, 2, ((agent_name, 499), ("Bea", 1)), 240, brief),
         "dead_letter": DeadLetter("alr_1", agent_name, "mailtos", 10, "no answer within 30 s", 2),
+        "rights_changed": RightsChanged("addresses", agent_name, "Anna", mine=False),
         "heartbeat": Silence(3, now, None),
         "test": None,
     }
@@ -280,6 +282,7 @@ def test_every_kind_is_worded_for_every_channel_with_link_id_and_anchor(kind: Al
             "dead_letter",
             ["alerts do not reach Ada", "after 10 tries: no answer within 30 s. So were 2 others"],
         ),
+        ("rights_changed", ["Anna changed where alerts of Ada go", "ask at once"]),
         ("test", ["a test, nothing to decide"]),
         (
             "heartbeat",

@@ -136,13 +136,13 @@ async def test_a_disabled_person_is_out_at_once_and_it_takes_a_tick(
 async def test_the_last_admin_cannot_take_themselves_away(desk: Desk, anna: Visitor) -> None:
     page = f"/admin/people/{(await person_named(desk, 'Anna')).id}"
 
-    for verb, form in (("disable", {"sure": "yes"}), ("roles", {"role": "operator"})):
+    for verb, form in (("disable", {"sure": "yes"}), ("roles", {"role": "auditor"})):
         response = await anna.post(f"{page}/{verb}", data=form)
         assert response.status_code == 409
         assert "No admin would be left" in response.text
     await add_person(desk, "Bert", roles=["admin"])
 
-    assert (await anna.post(f"{page}/roles", data={"role": "operator"})).status_code == 303
+    assert (await anna.post(f"{page}/roles", data={"role": "auditor"})).status_code == 303
     assert (await anna.get("/admin")).status_code == 403
 
 

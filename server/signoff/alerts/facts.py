@@ -12,7 +12,7 @@ from typing import Any
 
 from signoff.alerts.quote import quoted, time_left
 from signoff.desk.deliver import Errand, Notice
-from signoff.domain.alert import ASKING, About, AlertKind, DeadLetter, Digest, InBrief, Silence
+from signoff.domain.alert import ASKING, About, AlertKind, DeadLetter, Digest, InBrief, RightsChanged, Silence
 from signoff.domain.verdict import Urgency
 
 MAX_TOOL_CHARS = 80
@@ -22,13 +22,13 @@ MAX_CASES = 10  # of a digest; more are counted
 MAX_AGENTS = 5
 
 VARIABLES: Mapping[str, str] = {
-    "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, answered, decided, expired, digest, dead_letter, test or heartbeat",
+    "kind": "what happened: opened, fresh_link, escalated, repeated, handed_over, answered, decided, expired, digest, dead_letter, rights_changed, test or heartbeat",
     "waiting": "true where the case waits for this person's decision",
     "urgency": "low, normal, high or critical",
     "headline": "what happened, in a few words",
     "opening": "what happened, in a sentence or two",
     "call": "what stands before the link",
-    "tool": "the tool that the agent wants to use; empty for test, digest and heartbeat",
+    "tool": "the tool that the agent wants to use; empty where an alert is about no case",
     "agent": "the agent's name",
     "why": "title of the strictest trigger that fired, and how many more did",
     "queue": "the case's queue",
@@ -43,6 +43,7 @@ VARIABLES: Mapping[str, str] = {
     "agents": "of a digest: up to five that ask most, each with name and count",
     "soonest": "of a digest: how long until the first case expires",
     "failed": "of a dead letter: person, channel, why, tries, more (others to the same address) and id (of the alert)",
+    "changed": "of rights_changed: person (whose), what (added, roles or addresses), by (who) and mine (true for the person's own)",
     "since": "of a heartbeat: when the first of the alerts was due",
     "seen": "of a heartbeat: when the process that sends them was last seen",
     "link": "where to go; not in titles, sms and push, which get it at the end",
@@ -51,7 +52,7 @@ VARIABLES: Mapping[str, str] = {
 }
 """Every variable of the templates, and what it holds."""
 
-_NO_CASE = frozenset({"digest", "dead_letter", "test", "heartbeat"})
+_NO_CASE = frozenset({"digest", "dead_letter", "rights_changed", "test", "heartbeat"})
 _OF_A_CASE = ("tool", "agent", "why", "queue", "time_left")
 
 _STATUS = {
@@ -99,6 +100,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "An alert to {failed_person} by {failed_channel} was given up after {failed_tries}: {failed_why}.{and_more}"
         " Have the address checked (signoff alerts test), then: signoff alerts retry {failed_id}.",
     ),
+    "rights_changed": (
+        "{changed_by} {changed_did}",
+        "{changed_by} {changed_did}. {changed_ask}",
+    ),
     "test": (
         "a test, nothing to decide",
         "This is how an alert reaches you here. Nobody waits for an answer.",
@@ -114,10 +119,12 @@ _CALLS: Mapping[str, str] = {
     "decided": "To look it up, once you are signed in:",
     "expired": "To look it up, once you are signed in:",
     "dead_letter": "Your inbox, once you are signed in:",
+    "rights_changed": "Your inbox, once you are signed in:",
     "test": "Your inbox, once you are signed in:",
     "heartbeat": "Your inbox, once you are signed in:",
 }
 _DECIDE = "Decide here. The link is yours alone and opens once:"
+_DECIDE_SIGNED_IN = "Decide here, once you are signed in:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,14 @@ def _about(about: About | None) -> dict[str, Any]:
                 "id": about.alert_id,
             }
             return {"failed": failed}
+        case RightsChanged():
+            changed = {
+                "person": quoted(about.person_name, MAX_NAME_CHARS),
+                "what": about.what,
+                "by": quoted(about.by_name, MAX_NAME_CHARS),
+                "mine": about.mine,
+            }
+            return {"changed": changed}
         case Silence():
             return {"count": about.waiting, "since": _at(about.since), "seen": _at(about.last_beat_at)}
         case None:
@@ -232,8 +247,11 @@ def made_facts(
     }
     failed = more.get("failed") or {"person": "", "channel": "", "why": "", "tries": 0, "more": 0, "id": ""}
     values |= {"kind": kind, "waiting": kind in ASKING, "urgency": urgency, "person": person, "id": id}
-    values |= {"footer": footer, "failed": failed}
-    values |= {name: value for name, value in more.items() if name in VARIABLES and name != "failed"}
+    changed = more.get("changed") or {"person": "", "what": "addresses", "by": "", "mine": False}
+    values |= {"footer": footer, "failed": failed, "changed": changed}
+    values |= {
+        name: value for name, value in more.items() if name in VARIABLES and name not in ("failed", "changed")
+    }
     if kind in _NO_CASE:
         values |= dict.fromkeys(_OF_A_CASE, "")
     if kind != "digest":
@@ -254,12 +272,36 @@ def made_facts(
         if failed["more"]
         else "",
         **{f"failed_{name}": value for name, value in failed.items()},
+        **_told_of_change(changed),
         "failed_tries": "1 try" if failed["tries"] == 1 else f"{failed['tries']} tries",
     }
     headline, opening = _WORDS[kind]
     values |= {"headline": headline.format_map(told), "opening": opening.format_map(told)}
-    values["call"] = _CALLS.get(kind, _DECIDE)
+    values["call"] = _CALLS.get(kind, _DECIDE if link != page else _DECIDE_SIGNED_IN)
     return Facts(kind, values, link, page)
+
+
+_DID: Mapping[str, str] = {
+    "added": "added {person} to this server",
+    "roles": "changed what {person} may do",
+    "addresses": "changed where alerts of {person} go",
+}
+_DID_MINE: Mapping[str, str] = {
+    "added": "added you to this server",
+    "roles": "changed what you may do",
+    "addresses": "changed where your alerts go",
+}
+
+
+def _told_of_change(changed: Mapping[str, Any]) -> dict[str, str]:
+    did = (_DID_MINE if changed["mine"] else _DID)[changed["what"]].format_map(changed)
+    ask = (
+        "If you do not know why, ask them and another administrator at once: whoever reads your alerts can sign in as you."
+        if changed["mine"]
+        else "If you do not know why, ask at once: whoever may decide, or reads the alerts of somebody who may,"
+        " can let an agent go on."
+    )
+    return {"changed_by": changed["by"] or "Somebody", "changed_did": did, "changed_ask": ask}
 
 
 def _in_brief(case: InBrief) -> dict[str, str]:
@@ -312,6 +354,7 @@ def sample(kind: AlertKind) -> Facts:
             "more": 2,
             "id": "alr_01k9zr5c0m3d2h8s6f4g7j1k9q",
         },
+        changed={"person": "Omar", "what": "addresses", "by": "Anna", "mine": True},
         since="2026-11-23 20:31:05 UTC",
         seen="2026-11-23 20:28:00 UTC",
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHANNELS = ("mail", "sms", "push", "telegram", "slack", "chat", "text")
 KINDS = (
     "opened", "escalated", "repeated", "handed_over", "answered", "fresh_link", "decided", "expired", "digest", "dead_letter",
-    "test", "heartbeat",
+    "rights_changed", "test", "heartbeat",
 )  # fmt: skip
 
 

@@ -66,11 +66,16 @@ async def _propose(config: Config, by: str, confirmer: str, reason: str) -> None
     from signoff.app import open_desk
     from signoff.app.recovery import propose_recovery
     from signoff.desk.people import person_named
+    from signoff.domain.address import takes_links
     from signoff.domain.alert import TERMINAL
 
     async with open_desk(config) as desk:
         second = await person_named(desk, confirmer)
-        addresses = [one.url for one in second.addresses if one.url != TERMINAL]
+        addresses = [
+            one.url
+            for one in second.addresses
+            if one.url != TERMINAL and takes_links(second, one.url, desk.clock.now())
+        ]
         code = await propose_recovery(
             desk, config, by=by, confirmer=confirmer, reason=reason,
             assurance="link" if addresses else "none",

@@ -23,7 +23,9 @@ from signoff.desk.digests import digest_of, gather
 from signoff.desk.heartbeat import silence_of
 from signoff.desk.moment import moment
 from signoff.desk.reasons import strictest_first
+from signoff.desk.rights_told import change_told
 from signoff.desk.sign_in import issue_case_link
+from signoff.domain.address import takes_links
 from signoff.domain.alert import (
     ASKING,
     CLOSING,
@@ -60,7 +62,8 @@ class Errand:
     person: Person
     case: Escalation
     link_url: str
-    """A magic link, where there is something to decide; else the page of the case, which asks who you are."""
+    """A magic link, where there is something to decide and the address takes links; else the page of the case, which
+    asks who you are."""
     why: str
     """Title of the strictest trigger that fired, and how many more did; the policy's words, not the agent's."""
     agent_name: str
@@ -149,9 +152,9 @@ async def _errand(unit: Unit, desk: Desk, alert: Alert) -> Errand | None:
         alert=alert,
         person=person,
         case=case,
-        link_url=page_url
-        if alert.kind in CLOSING
-        else await issue_case_link(unit, desk, case, person, alert.address),
+        link_url=await issue_case_link(unit, desk, case, person, alert.address)
+        if alert.kind not in CLOSING and takes_links(person, alert.address, unit.now)
+        else page_url,
         why=await why_of(desk, unit, case),
         agent_name=agent.name if agent else case.agent_id,
         seconds_left=max(int((case.deadline_at - unit.now).total_seconds()), 0),
@@ -196,6 +199,8 @@ async def _about(unit: Unit, desk: Desk, alert: Alert) -> About | None:
         return await digest_of(unit, desk.settings, alert.id)
     if alert.kind == "dead_letter":
         return await dead_letter_of(unit, alert.about or "")
+    if alert.kind == "rights_changed":
+        return await change_told(unit, alert)
     return await silence_of(unit, alert) if alert.kind == "heartbeat" else None
 
 

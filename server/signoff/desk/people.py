@@ -10,9 +10,11 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.rights import still
+from signoff.desk.rights_told import tell_of_change
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -23,6 +25,9 @@ from signoff.store.unit import Unit
 KEY_PREFIX = "sgn_"
 MAX_NAME_CHARS = 100
 MOST_ADDRESSES = 20
+LINKS_AFTER = timedelta(hours=24)
+"""How long no link that signs in goes to an address that somebody else gave: so long its person can object."""
+DECIDERS: frozenset[Role] = frozenset({"operator", "supervisor"})
 ADMINS: frozenset[Role] = frozenset({"admin"})
 PAUSERS: frozenset[Role] = frozenset({"admin", "supervisor"})
 
@@ -64,6 +69,7 @@ async def add_person(
             raise Conflict(f"There is already a person called {name}.")
         data = {"person": person.id, "roles": sorted(person.roles), "queues": sorted(person.queues)}
         await unit.record(Draft("person.added", unit.now, actor, data))
+        await tell_of_change(unit, person, "added", by=by)
         return person
 
     return await desk.store.write(move)
@@ -117,12 +123,14 @@ async def change_person(
     queues: Iterable[str] = (),
     by: SignIn | None = None,
 ) -> Person:
-    """Give a person these roles and queues, instead of those before.
+    """Give a person these roles and queues, instead of those before. Other roles end their sign-in sessions.
+
+    Nobody gives themselves the right to decide on a page: another admin does, or whoever has the server's terminal.
 
     Raises:
         NotFound: Nobody has that name.
         InvalidRequest: A role that does not exist, or none; a queue that cannot be one.
-        Forbidden: Whoever does it is no admin.
+        Forbidden: Whoever does it is no admin, or gives themselves a role or queues to decide with.
         Conflict: No admin would be left to undo it.
     """
     _check_roles(roles)
@@ -132,11 +140,20 @@ async def change_person(
 
     async def move(unit: Unit) -> None:
         actor = await acting(unit, by)
+        before = await unit.person(person.id) or person
+        if by is not None and by.person.id == person.id:
+            _check_gains_no_decision(before, changed)
         if "admin" not in changed.roles:
             await _check_admin_remains(unit, by, without=person.id)
         await unit.change_person(changed)
         data = {"person": person.id, "roles": sorted(changed.roles), "queues": sorted(changed.queues)}
         await unit.record(Draft("person.changed", unit.now, actor, data))
+        if (changed.roles, changed.queues) != (before.roles, before.queues):
+            await tell_of_change(unit, before, "roles", by=by)
+        if changed.roles != before.roles:
+            for session in await unit.sign_ins.open_of(person.id, unit.now):
+                if by is None or session.id != by.session_id:
+                    await unit.end_sign_in(session, by=actor)
 
     await desk.store.write(move)
     return changed
@@ -165,7 +182,7 @@ async def set_addresses(desk: Desk, name: str, addresses: tuple[str, ...], *, by
 async def give_addresses(
     desk: Desk, name: str, *, keep: Iterable[str], new: Iterable[str], by: SignIn
 ) -> Person:
-    """Replace a person's addresses as an admin.
+    """Replace a person's addresses as an admin. Those that are new to somebody else take no links for a day.
 
     Args:
         keep: Ids of those that stay as they are: nobody reads them again.
@@ -182,13 +199,17 @@ async def give_addresses(
 
     async def move(unit: Unit) -> Person:
         actor = await acting(unit, by)
-        held = (await unit.person(person.id) or person).addresses
+        before = await unit.person(person.id) or person
+        held = before.addresses
         known = {one.id: f"{one.label}={one.url}" for one in held}
         if not known.keys() >= set(kept):
             raise Conflict("The addresses have changed meanwhile. Nothing was saved: load the page again.")
         wanted = [*(known[one] for one in kept), *new]
-        made = replace(person, addresses=_addresses(unit, wanted, held=held))
+        until = None if by.person.id == person.id else unit.now + LINKS_AFTER
+        made = replace(person, addresses=_addresses(unit, wanted, held=held, no_links_until=until))
         await note_addresses(unit, person.id, made.addresses, actor)
+        if made.addresses != held:
+            await tell_of_change(unit, before, "addresses", by=by)
         return made
 
     return await desk.store.write(move)
@@ -203,13 +224,15 @@ async def note_addresses(unit: Unit, person_id: str, addresses: tuple[Address, .
     await unit.record(Draft("person.addresses_changed", unit.now, by, data))
 
 
-def _addresses(unit: Unit, given: Iterable[str], *, held: Iterable[Address]) -> tuple[Address, ...]:
-    """Return labelled addresses, each once; one that is held already keeps its id."""
+def _addresses(
+    unit: Unit, given: Iterable[str], *, held: Iterable[Address], no_links_until: datetime | None = None
+) -> tuple[Address, ...]:
+    """Return labelled addresses, each once; one that is held already stays as it is."""
     wanted = list(dict.fromkeys(map(split_label, given)))
     if len(wanted) > MOST_ADDRESSES:
         raise InvalidRequest(f"at most {MOST_ADDRESSES}.", field="addresses")
-    known = {(one.label, one.url): one.id for one in held}
-    return tuple(Address(known.get(one) or unit.new_id("adr"), *one) for one in wanted)
+    known = {(one.label, one.url): one for one in held}
+    return tuple(known.get(one) or Address(unit.new_id("adr"), *one, no_links_until) for one in wanted)
 
 
 async def set_follow_up(desk: Desk, name: str, *, on: bool) -> Person:
@@ -393,6 +416,18 @@ def check_role(person: Person, roles: frozenset[Role]) -> None:
     if not person.roles & roles:
         needed = " and ".join(f"{role}s" for role in ROLES if role in roles)
         raise Forbidden(f"This is for {needed} only.")
+
+
+def _check_gains_no_decision(before: Person, changed: Person) -> None:
+    """Refuse an admin who would decide more than before by their own hand."""
+    gained = (changed.roles - before.roles) & DECIDERS
+    operates = "operator" in changed.roles and "supervisor" not in changed.roles
+    more_queues = bool(before.queues) and not (changed.queues and changed.queues <= before.queues)
+    if gained or (operates and more_queues):
+        raise Forbidden(
+            "You cannot give yourself the right to decide, or more queues to decide in. Ask another admin, or"
+            " whoever runs the server: signoff people change."
+        )
 
 
 async def _check_admin_remains(unit: Unit, by: SignIn | None, *, without: str) -> None:

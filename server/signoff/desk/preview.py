@@ -17,6 +17,7 @@ from signoff.domain.alert import (
     DeadLetter,
     Digest,
     InBrief,
+    RightsChanged,
     Silence,
 )
 from signoff.domain.errors import NotFound
@@ -50,6 +51,7 @@ async def preview(desk: Desk, escalation_id: str, kind: AlertKind) -> Errand | N
     about: dict[str, About | None] = {
         "digest": Digest(12, 2, ((name, 12),), left, brief),
         "dead_letter": DeadLetter(alert.id, "You", "mailtos", 10, "no answer within 30 s", 0),
+        "rights_changed": RightsChanged("addresses", "You", "Somebody", mine=True),
         "heartbeat": Silence(3, now - timedelta(minutes=3), now - timedelta(minutes=4)),
         "test": None,
     }

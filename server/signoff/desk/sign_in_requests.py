@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
 from signoff.desk.sign_in import issue_link
+from signoff.domain.address import takes_links
 from signoff.domain.alert import Delivery, Sent
 from signoff.domain.clock import from_text
 from signoff.domain.event import SYSTEM, Draft
@@ -41,7 +42,7 @@ class SignInErrand:
 
 
 async def ask_for_link(desk: Desk, name: str, *, source: str, back_to: str = "") -> None:
-    """Send a person of this name a link that signs them in, to each of their addresses; otherwise do nothing.
+    """Send a person of this name a link that signs them in, to each of their addresses that takes links; otherwise do nothing.
 
     Takes as long for a name that nobody has. At most one a minute, and four within the life of a link, go to a person.
 
@@ -62,17 +63,18 @@ async def ask_for_link(desk: Desk, name: str, *, source: str, back_to: str = "")
         if person is None or not await _may_have_one(unit, desk, person):
             await unit.sign_ins.ask(None, place=0, back_to=case_id)
             return
-        urls = [one.url for one in person.addresses]
-        for place, url in enumerate(urls):
-            if _takes_links(url) and url not in urls[:place]:
+        asked = set[str]()
+        for place, one in enumerate(person.addresses):
+            if _takes_links(person, one.url, unit.now) and one.url not in asked:
+                asked.add(one.url)
                 await unit.sign_ins.ask(person.id, place=place, back_to=case_id)
 
     await desk.store.write(move)
 
 
-def _takes_links(url: str) -> bool:
+def _takes_links(person: Person, url: str, now: datetime) -> bool:
     """Say whether a secret may go to an address: a browser's push message is kept by others until it is fetched."""
-    return not url.startswith(WEB_PUSH)
+    return not url.startswith(WEB_PUSH) and takes_links(person, url, now)
 
 
 def _meant(name: str, people: list[Person]) -> Person | None:
@@ -86,7 +88,7 @@ def _meant(name: str, people: list[Person]) -> Person | None:
 async def _may_have_one(unit: Unit, desk: Desk, person: Person) -> bool:
     if not desk.settings.sign_in_by_alert or person.disabled_at is not None:
         return False
-    if not any(_takes_links(one.url) for one in person.addresses):
+    if not any(_takes_links(person, one.url, unit.now) for one in person.addresses):
         return False
     if await unit.sign_ins.count_requests(person.id, unit.now - AGAIN_AFTER):
         return False
@@ -131,6 +133,8 @@ async def _errand(unit: Unit, desk: Desk, request: SignInRequest) -> SignInErran
     if unit.now >= request.asked_at + valid_for:
         return None
     address = person.addresses[request.place].url
+    if not _takes_links(person, address, unit.now):  # the addresses have changed since it was asked for
+        return None
     link = await issue_link(unit, desk, person, "sign_in", address=address, expires_at=unit.now + valid_for)
     await unit.sign_ins.put_on_its_way(request, link.id)
     return SignInErrand(request, person, address, link.id, link.url, valid_for)

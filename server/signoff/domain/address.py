@@ -1,4 +1,4 @@
-"""The labels by which people tell their addresses apart.
+"""The labels by which people tell their addresses apart, and which addresses take links.
 
 push=ntfys://ntfy.example.com/omar-7fk2        a label and an Apprise URL
 mailtos://…                                    without one, the kind of channel is the label: mail
@@ -7,6 +7,10 @@ mailtos://…                                    without one, the kind of channe
 from __future__ import annotations
 
 import re
+from datetime import datetime
+
+from signoff.domain.alert import TERMINAL
+from signoff.domain.people import Person
 
 SEALED = "sealed:"
 """What begins an address as it lies in the database (`store/sealing.py`); no channel takes one."""
@@ -30,3 +34,14 @@ def split_label(text: str) -> tuple[str, str]:
 def kind_of(url: str) -> str:
     """Return the kind of channel behind an address: terminal, mail, push, sms or chat."""
     return _KIND_OF.get(url.partition(":")[0].lower(), "chat")
+
+
+def takes_links(person: Person, url: str, now: datetime) -> bool:
+    """Say whether a link that signs in as a person may go to an address: not where somebody else has just given it.
+
+    Nor where it is none of theirs any more. The terminal belongs to whoever runs the server.
+    """
+    return url == TERMINAL or any(
+        one.url == url and (one.no_links_until is None or now >= one.no_links_until)
+        for one in person.addresses
+    )

@@ -19,6 +19,7 @@ AlertKind = Literal[
     "expired",
     "digest",
     "dead_letter",
+    "rights_changed",
     "test",
     "heartbeat",
 ]
@@ -48,7 +49,8 @@ class AlertDraft:
     urgency: Urgency
     due_at: datetime
     about: str | None = None
-    """Of a `dead_letter`: the id of the alert that was given up. Of a `heartbeat`: how many alerts wait, since when."""
+    """Of a `dead_letter`: the id of the alert that was given up. Of a `heartbeat`: how many alerts wait, since when. Of a
+    `rights_changed`: what changed, whose, who changed it, and where in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Alert:
     """Stable over every retry, and part of the message: a person can see that it is a repeat."""
     kind: AlertKind
     escalation_id: str | None
-    """None for what is about no case: digest, dead_letter, test, heartbeat."""
+    """None for what is about no case: digest, dead_letter, rights_changed, test, heartbeat."""
     person_id: str
     address: str
     urgency: Urgency
@@ -186,4 +188,18 @@ class Silence:
     """When a worker was last seen; None: never."""
 
 
-About = Digest | DeadLetter | Silence
+RightsChange = Literal["added", "roles", "addresses"]
+
+
+@dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """Somebody changed on a page who may do what, or where somebody's alerts go."""
+
+    what: RightsChange
+    person_name: str
+    by_name: str
+    mine: bool
+    """It is about whoever is told."""
+
+
+About = Digest | DeadLetter | Silence | RightsChanged

@@ -47,6 +47,8 @@ class Address:
     """What the person's preferences call it, such as push, mail or sms; several addresses may share one."""
     url: str = field(repr=False)
     """An Apprise URL, or `terminal:` for the terminal that runs the server."""
+    no_links_until: datetime | None = None
+    """Somebody else gave it to its person: until then no link goes there that would sign in as them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -376,7 +376,12 @@ def person(row: Row, addresses: Iterable[Address]) -> Person:
 
 def address(row: Row, sealing: Sealing) -> Address:
     """Read one of a person's addresses."""
-    return Address(row["id"], row["label"], sealing.open(row["url"], row["person_id"]))
+    return Address(
+        row["id"],
+        row["label"],
+        sealing.open(row["url"], row["person_id"]),
+        optional_time(row["no_links_until"]),
+    )
 
 
 def _hours(row: Row) -> Hours:

@@ -278,6 +278,7 @@ class Unit(ErasureWrites, Reader):
                 position=position,
                 label=one.label,
                 url=self._sealing.seal(one.url, person_id),
+                no_links_until=rows.optional_text(one.no_links_until),
             )
 
     async def set_hours(self, person_id: str, hours: Hours) -> None:

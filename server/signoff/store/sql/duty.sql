@@ -6,10 +6,10 @@ SELECT * FROM person_address ORDER BY person_id, position;
 -- Where a person's alerts go.
 SELECT * FROM person_address WHERE person_id = :person_id ORDER BY position;
 
--- name: add_address(id, person_id, position, label, url)!
+-- name: add_address(id, person_id, position, label, url, no_links_until)!
 -- Give a person one more address.
-INSERT INTO person_address (id, person_id, position, label, url)
-VALUES (:id, :person_id, :position, :label, :url);
+INSERT INTO person_address (id, person_id, position, label, url, no_links_until)
+VALUES (:id, :person_id, :position, :label, :url, :no_links_until);
 
 -- name: remove_addresses(person_id)!
 -- Take all of a person's addresses away; those that stay are added again.
