@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -36,7 +36,7 @@ class Slow:
         self.rest = anyio.Event()
         self.response: httpx.Response | None = None
 
-    async def send(self, browser: Visitor, path: str, form: dict[str, str | list[str]]) -> None:
+    async def send(self, browser: Visitor, path: str, form: Mapping[str, str | list[str]]) -> None:
         body = urlencode(form, doseq=True).encode()
 
         async def halves() -> AsyncGenerator[bytes]:
@@ -56,7 +56,9 @@ class Slow:
 
 
 @asynccontextmanager
-async def on_its_way(browser: Visitor, path: str, form: dict[str, str | list[str]]) -> AsyncGenerator[Slow]:
+async def on_its_way(
+    browser: Visitor, path: str, form: Mapping[str, str | list[str]]
+) -> AsyncGenerator[Slow]:
     """Send a form whose second half arrives after the body of this block."""
     slow = Slow()
     with anyio.fail_after(20):
