@@ -424,7 +424,7 @@ async def test_a_person_and_the_other_admins_hear_of_other_roles_and_queues(
     desk: Desk, anna: Visitor, bert: str
 ) -> None:
     page = await page_of(desk, "Omar")
-    for form in ({"role": "supervisor"}, {"role": "supervisor", "queues": "refunds"}):
+    for form in ({"role": "supervisor"}, {"role": "supervisor", "queues": "payments"}):
         await anna.post(f"{page}/roles", data=form)
 
         assert await told(desk) == {
