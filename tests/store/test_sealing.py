@@ -19,7 +19,7 @@ from signoff.desk.sign_in import fresh_link, open_link
 from signoff.domain.errors import LinkSpent, StoreUnavailable
 from signoff.domain.ids import new_id
 from signoff.domain.people import Address, Person
-from signoff.store import sqlite
+from signoff.store import connect
 from signoff.store.reader import Reader
 from signoff.store.sealing import ADDRESS_KEY, add_address_key, open_sealing
 from signoff.store.sqlite import open_snapshot, open_store
@@ -118,7 +118,7 @@ async def test_addresses_of_a_database_from_before_are_sealed_and_nothing_open_i
 async def test_what_lay_open_is_cleaned_away_once_nobody_reads_an_older_state(
     tmp_path: Path, keys: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_MS", 100)
+    monkeypatch.setattr(connect, "BUSY_MS", 100)
     path = tmp_path / "signoff.db"
     make_old_database(path, log=LOG, people=40, alerts=200)
     with second_hand(path) as reading:
