@@ -667,9 +667,9 @@ async def test_an_explanation_goes_with_the_value_that_a_later_mask_hides(
     clock.advance(5)
     hidden, whole = [text_of((await one.get(f"/cases/{case}")).text) for one in (omar, sofia)]
 
-    assert "12345 to FR" in before
-    assert "12345 to FR" in whole
-    assert "12345 to FR" not in hidden
+    assert "12345 to “FR”" in before
+    assert "12345 to “FR”" in whole
+    assert "12345 to “FR”" not in hidden
     assert "Wire above 10,000" in hidden
     told = await wait_for_decision(desk, cast.ada, case, wait_s=0)
     assert told.triggers[0]["explanation"] == "Wire above 10,000"

@@ -150,6 +150,7 @@ def samples(now: datetime) -> dict[str, Any]:
         "room": Room(ROOM),
         "case": _case(later),
         "view": _view(now),
+        "in_order": tuple,
         "similar": _similar(now),
         **_forms(),
         "lines": _lines(now, later, soon),
@@ -212,6 +213,7 @@ def _view(now: datetime) -> dict[str, Any]:
         "masked": ("answer",),
     }
     return {
+        "hides_action": False,
         "agent_name": "billing-bot",
         "may_ask": True,
         "attention": {"mine": False},
