@@ -35,7 +35,7 @@ async def test_one_escalation_from_question_to_verified_log(desk: Desk, cast: Ca
 
     asked = await request_approval(desk, cast.ada, WIRE, material)
     assert asked.status == "pending"
-    assert asked.triggers[0]["explanation"] == "12500 to DE"
+    assert asked.triggers[0]["explanation"] == "12500 to “DE”"
 
     (errand,) = await lease(desk, "worker-1")
     await record(desk, "worker-1", errand, Sent())
