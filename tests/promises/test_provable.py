@@ -295,7 +295,9 @@ async def test_every_column_that_is_edited_in_any_row_is_noticed(desk: Desk, kep
         columns = list(db.execute(f"PRAGMA table_info({table})"))
     key = [name for _, name, _, _, _, part in columns if part]
     # Held by a constraint, or no fact: when the tier clock looks next, and beside which others a list shows a case.
-    free = {"escalation": {"opened_seq", "look_at", "planned_under", "alike_id"}, "audit_head": {"id"}}.get(table, set())
+    free = {"escalation": {"opened_seq", "look_at", "planned_under", "alike_id"}, "audit_head": {"id"}}.get(
+        table, set()
+    )
     for row in rows_of_table(kept, table, [column[1] for column in columns]):
         where = " AND ".join(f"{name} = ?" for name in key)
         for column in row.keys() - free:
