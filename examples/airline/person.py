@@ -20,8 +20,6 @@ class Form:
     action: str
     fields: dict[str, str] = field(default_factory=dict)
     """What a browser would send if nothing were touched."""
-    keys: dict[str, str] = field(default_factory=dict)
-    """Field names by the argument they stand for."""
 
 
 class Page(HTMLParser):
@@ -32,20 +30,22 @@ class Page(HTMLParser):
         self.forms: list[Form] = []
         self._text_of: str | None = None
         self._inside = False
+        self._skipped = 0
+        """How many elements deep in the fields of the arguments; here they are changed as JSON."""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag == "div" and (self._skipped or given.get("class") == "arguments"):
+            self._skipped += 1
         if tag == "form":
-            self.forms.append(Form(given["action"]))
+            self.forms.append(Form(given.get("action", "")))  # a dialog's goes nowhere
             self._inside = True
         name = given.get("name")
-        if not self._inside or name is None or tag not in ("input", "textarea"):
+        if not self._inside or self._skipped or name is None or tag not in ("input", "textarea"):
             return
         form = self.forms[-1]
         form.fields[name] = given.get("value", "")
-        if "data-key" in given:
-            form.keys[given["data-key"]] = name
         if tag == "textarea":
             self._text_of = name
 
@@ -56,6 +56,8 @@ class Page(HTMLParser):
             self.forms[-1].fields[self._text_of] = known + (data if known else data.removeprefix("\n"))
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "div" and self._skipped:
+            self._skipped -= 1
         if tag == "form":
             self._inside = False
         if tag == "textarea":
@@ -98,12 +100,9 @@ class Browser:
     async def modify(self, page: Page, changed: dict[str, object], note: str) -> None:
         """Change arguments, look at the preview, and approve that."""
         form = page.form(ending="/decide", choice="modify")
-        sent = {
-            form.keys[key]: value if isinstance(value, str) else json.dumps(value)
-            for key, value in changed.items()
-        }
+        sent = {"raw": json.dumps({**json.loads(form.fields["raw"]), **changed}), "note": note}
         preview = form.action.removesuffix("/decide") + "/preview"
-        shown = Page(await self._post(preview, {**form.fields, **sent, "note": note}))
+        shown = Page(await self._post(preview, {**form.fields, **sent}))
         await self._decide(shown.form(ending="/decide"), {}, "You approved this with changes.")
 
     async def _decide(self, form: Form, filled: dict[str, str], expected: str) -> None:

@@ -303,7 +303,7 @@ async def test_a_cookie_whose_session_is_over_opens_no_route_and_changes_nothing
         assert "set-cookie" not in response.headers, name
     async with desk.store.reading() as reader:
         assert await reader.head() == before
-    assert (await look(desk, cast.omar, case)).case.is_open
+    assert (await look(desk, cast.sofia, case)).case.is_open
 
 
 async def test_reading_every_page_decides_nothing(desk: Desk, cast: Cast, signed_in: SignedIn) -> None:
