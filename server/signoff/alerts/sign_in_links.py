@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-import anyio
-
 from signoff.alerts.channels import Channels
 from signoff.alerts.messages import Message, time_left
+from signoff.alerts.sending import keep_sending
 from signoff.desk.desk import Desk
 from signoff.desk.sign_in_requests import (
     SignInErrand,
@@ -24,8 +23,6 @@ from signoff.domain.errors import SignoffError
 log = logging.getLogger("signoff.alerts")
 
 AT_ONCE = 8
-LOOK_EVERY_S = 0.5
-PAUSE_AFTER_ERROR_S = 5.0
 
 
 async def run_sign_in_links(desk: Desk, channels: Channels, *, owner: str) -> None:
@@ -34,29 +31,21 @@ async def run_sign_in_links(desk: Desk, channels: Channels, *, owner: str) -> No
     Args:
         owner: Names this worker among all processes; leases are held under it.
     """
-    free = anyio.Semaphore(AT_ONCE)
-    async with anyio.create_task_group() as sending:
-        while True:
-            try:
-                errands = await take_due(desk, owner=owner, most=free.value)
-            except SignoffError as error:
-                log.warning("Sign-in links wait: %s", error.message)
-                await anyio.sleep(PAUSE_AFTER_ERROR_S)
-                continue
-            except Exception:
-                log.exception("Sign-in links wait after an internal error.")
-                await anyio.sleep(PAUSE_AFTER_ERROR_S)
-                continue
-            for errand in errands:
-                free.acquire_nowait()
-                sending.start_soon(partial(_deliver_and_free, desk, channels, errand, free, owner=owner))
-            if not errands:
-                await anyio.sleep(LOOK_EVERY_S)
+
+    async def take(most: int) -> list[SignInErrand]:
+        return await take_due(desk, owner=owner, most=most)
+
+    await keep_sending(
+        "Sign-in links",
+        take=take,
+        send=partial(deliver_link, desk, channels, owner=owner),
+        at_once=AT_ONCE,
+    )
 
 
 async def take_due(desk: Desk, *, owner: str, most: int) -> list[SignInErrand]:
-    """Lease what is due, without a transaction where nothing is."""
-    if most == 0 or not await sign_in_link_is_due(desk):
+    """Lease what is due, without a transaction where nothing is, or nothing may be written."""
+    if most == 0 or desk.store.read_only is not None or not await sign_in_link_is_due(desk):
         return []
     return await lease_sign_in_links(desk, owner, most=most)
 
@@ -70,15 +59,6 @@ async def deliver_link(desk: Desk, channels: Channels, errand: SignInErrand, *, 
         log.warning("How sign-in link %s went could not be recorded: %s", errand.link_id, error.message)
     except Exception:
         log.exception("Sign-in link %s failed with an internal error.", errand.link_id)
-
-
-async def _deliver_and_free(
-    desk: Desk, channels: Channels, errand: SignInErrand, free: anyio.Semaphore, *, owner: str
-) -> None:
-    try:
-        await deliver_link(desk, channels, errand, owner=owner)
-    finally:
-        free.release()
 
 
 def sign_in_message(errand: SignInErrand) -> Message:

@@ -13,6 +13,7 @@ import anyio
 
 from signoff.alerts.channels import Channels
 from signoff.alerts.messages import alert_message, notice_message
+from signoff.alerts.sending import keep_sending
 from signoff.desk.deliver import Errand, Notice, is_due, lease, lease_notices, record
 from signoff.desk.desk import Desk
 from signoff.desk.heartbeat import beat
@@ -20,9 +21,7 @@ from signoff.domain.errors import SignoffError
 
 log = logging.getLogger("signoff.alerts")
 
-AT_ONCE = 48  # no more are leased than can be sent at once, so that no lease runs out in a queue
-LOOK_EVERY_S = 0.5  # how late an alert that another process put into the outbox may be noticed
-PAUSE_AFTER_ERROR_S = 5.0
+AT_ONCE = 48
 
 
 async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
@@ -31,31 +30,22 @@ async def run_alerts(desk: Desk, channels: Channels, *, owner: str) -> None:
     Args:
         owner: Names this worker among all processes; leases are held under it.
     """
-    free = anyio.Semaphore(AT_ONCE)
     # Four times within the time after which it would count as silent.
     beat_every_s = desk.settings.silent_after.total_seconds() / 4
     beat_at = anyio.current_time() - beat_every_s
-    async with anyio.create_task_group() as sending:
-        while True:
-            try:
-                errands = await take_due(desk, owner=owner, most=free.value)
-                # After looking, so that a worker that cannot look is not seen at work.
-                if anyio.current_time() - beat_at >= beat_every_s:
-                    await beat(desk, owner)
-                    beat_at = anyio.current_time()
-            except SignoffError as error:
-                log.warning("Alerts wait: %s", error.message)
-                await anyio.sleep(PAUSE_AFTER_ERROR_S)
-                continue
-            except Exception:
-                log.exception("Alerts wait after an internal error.")
-                await anyio.sleep(PAUSE_AFTER_ERROR_S)
-                continue
-            for errand in errands:
-                free.acquire_nowait()
-                sending.start_soon(_deliver_and_free, desk, channels, owner, errand, free)
-            if not errands:
-                await anyio.sleep(LOOK_EVERY_S)
+
+    async def take(most: int) -> list[Errand | Notice]:
+        nonlocal beat_at
+        errands = await take_due(desk, owner=owner, most=most)
+        # After looking, so that a worker that cannot look is not seen at work.
+        if anyio.current_time() - beat_at >= beat_every_s:
+            await beat(desk, owner)
+            beat_at = anyio.current_time()
+        return errands
+
+    await keep_sending(
+        "Alerts", take=take, send=partial(deliver, desk, channels, owner=owner), at_once=AT_ONCE
+    )
 
 
 async def send_due(desk: Desk, channels: Channels, *, owner: str) -> int:
@@ -92,12 +82,3 @@ async def deliver(desk: Desk, channels: Channels, errand: Errand | Notice, *, ow
         log.warning("How alert %s went could not be recorded: %s", alert.id, error.message)
     except Exception:
         log.exception("Alert %s failed with an internal error.", alert.id)
-
-
-async def _deliver_and_free(
-    desk: Desk, channels: Channels, owner: str, errand: Errand | Notice, free: anyio.Semaphore
-) -> None:
-    try:
-        await deliver(desk, channels, errand, owner=owner)
-    finally:
-        free.release()
