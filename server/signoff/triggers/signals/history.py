@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
@@ -222,8 +222,9 @@ class HistorySignal(Signal):
 
     @property
     def counting(self) -> Counting:
-        """Return which asks count."""
-        return "asked"
+        """Return which asks count: as the policy says where the kind leaves the choice, otherwise what it is about."""
+        found: Counting = getattr(self, "counts", None) or cast(Counting, self.family)
+        return found
 
     @property
     def definition(self) -> Definition:
@@ -255,11 +256,6 @@ class Sum(HistorySignal):
         """Return the path of the numbers."""
         return self.sum
 
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return self.counts
-
 
 class Count(HistorySignal):
     """`{count: true, over: 10m, of: same_action, by: session}`: how many asks."""
@@ -269,11 +265,6 @@ class Count(HistorySignal):
 
     family = "count"
 
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return self.counts
-
 
 class Rate(HistorySignal):
     """`{rate: hour, over: 24h}`: asks per minute, hour or day, on average over the window."""
@@ -282,11 +273,6 @@ class Rate(HistorySignal):
     counts: Literal["asked", "may_run"] = "asked"
 
     family = "count"
-
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return self.counts
 
     @property
     def units(self) -> float:
@@ -307,11 +293,6 @@ class Distinct(HistorySignal):
         """Return the path of the values."""
         return self.distinct
 
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return self.counts
-
 
 class Failures(HistorySignal):
     """`{failures: true, over: 1h}`: outcomes reported as failed or unknown, by the time of the report."""
@@ -320,11 +301,6 @@ class Failures(HistorySignal):
 
     family = "failures"
 
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return "failures"
-
 
 class Denials(HistorySignal):
     """`{denials: true, over: 1h}`: asks that the policy denied or a person rejected, by the time of that."""
@@ -332,11 +308,6 @@ class Denials(HistorySignal):
     denials: Yes
 
     family = "denials"
-
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return "denials"
 
 
 class NewTool(HistorySignal):
@@ -350,8 +321,3 @@ class NewTool(HistorySignal):
 
     gives: ClassVar[Kind] = "true or false"
     family = "used"
-
-    @property
-    def counting(self) -> Counting:
-        """Return which asks count."""
-        return "used"
