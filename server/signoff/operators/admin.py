@@ -13,11 +13,10 @@ from starlette.routing import Route
 from signoff.audit.keys import load_public
 from signoff.desk.addresses import health_of_addresses
 from signoff.desk.follow import published_checkpoint
-from signoff.desk.people import ADMINS, check_role, list_agents, list_people
+from signoff.desk.people import ADMINS, list_agents, list_people
 from signoff.domain.errors import SignoffError
-from signoff.domain.people import SignIn, check_full
 from signoff.operators import admin_agents, admin_people, admin_policy
-from signoff.operators.sign_in import Door, who_fully
+from signoff.operators.sign_in import Door, who_holds
 
 
 def admin_routes(door: Door) -> list[Route]:
@@ -48,20 +47,9 @@ def admin_routes(door: Door) -> list[Route]:
     ]
 
 
-def check_admin(sign_in: SignIn) -> None:
-    """Refuse whoever is not signed in fully as an admin.
-
-    Raises:
-        Forbidden: They are not.
-    """
-    check_full(sign_in)
-    check_role(sign_in.person, ADMINS)
-
-
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /admin: what there is, and what needs somebody."""
-    sign_in = await who_fully(door, request)
-    check_admin(sign_in)
+    sign_in = await who_holds(door, request, ADMINS)
     people, agents = await list_people(door.desk), await list_agents(door.desk)
     addresses = await health_of_addresses(door.desk)
     policy = door.desk.policy.current()
@@ -82,8 +70,7 @@ async def show(door: Door, request: Request) -> Response:
 
 async def keys(door: Door, request: Request) -> Response:
     """Answer GET /admin/keys: the public halves of the keys, and the newest checkpoint."""
-    sign_in = await who_fully(door, request)
-    check_admin(sign_in)
+    sign_in = await who_holds(door, request, ADMINS)
     public, problem = None, ""
     try:
         public = await anyio.to_thread.run_sync(load_public, door.desk.keys.directory)

@@ -12,7 +12,6 @@ from signoff.desk.limits import limit_agent
 from signoff.desk.people import (
     PAUSERS,
     add_agent,
-    check_role,
     list_agents,
     list_people,
     pause_agent,
@@ -20,22 +19,22 @@ from signoff.desk.people import (
     rotate_agent_key,
 )
 from signoff.domain.errors import Conflict, InvalidRequest, NotFound
-from signoff.domain.people import Agent, SignIn, check_full
+from signoff.domain.people import Agent, SignIn
 from signoff.operators.forms import fields_of
 from signoff.operators.problems import Problem, problem_of
-from signoff.operators.sign_in import Door, who_fully
+from signoff.operators.sign_in import Door, who_holds
 
 SAID = frozenset({"paused", "resumed", "limited"})
 
 
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /admin/agents."""
-    return await _list(door, await _pauser(door, request))
+    return await _list(door, await who_holds(door, request, PAUSERS))
 
 
 async def add(door: Door, request: Request) -> Response:
     """Answer POST /admin/agents, and show the key, this once."""
-    sign_in = await _pauser(door, request)
+    sign_in = await who_holds(door, request, PAUSERS)
     form = await fields_of(request)
     try:
         agent, key = await add_agent(
@@ -48,13 +47,13 @@ async def add(door: Door, request: Request) -> Response:
 
 async def show_one(door: Door, request: Request) -> Response:
     """Answer GET /admin/agents/ID."""
-    sign_in = await _pauser(door, request)
+    sign_in = await who_holds(door, request, PAUSERS)
     return await _one(door, request, sign_in, await _agent(door.desk, request))
 
 
 async def rotate(door: Door, request: Request) -> Response:
     """Answer POST /admin/agents/ID/key, and show the new key, this once."""
-    sign_in = await _pauser(door, request)
+    sign_in = await who_holds(door, request, PAUSERS)
     form, agent = await fields_of(request), await _agent(door.desk, request)
     if form.get("sure") != "yes":
         problem = problem_of(InvalidRequest("Tick the box: the key before opens nothing from then on."))
@@ -65,7 +64,7 @@ async def rotate(door: Door, request: Request) -> Response:
 
 async def pause(door: Door, request: Request) -> Response:
     """Answer POST /admin/agents/ID/pause."""
-    sign_in, agent = await _pauser(door, request), await _agent(door.desk, request)
+    sign_in, agent = await who_holds(door, request, PAUSERS), await _agent(door.desk, request)
     return await _done(
         door, request, sign_in, agent, pause_agent(door.desk, agent.name, by=sign_in), said="paused"
     )
@@ -73,7 +72,7 @@ async def pause(door: Door, request: Request) -> Response:
 
 async def resume(door: Door, request: Request) -> Response:
     """Answer POST /admin/agents/ID/resume."""
-    sign_in, agent = await _pauser(door, request), await _agent(door.desk, request)
+    sign_in, agent = await who_holds(door, request, PAUSERS), await _agent(door.desk, request)
     return await _done(
         door, request, sign_in, agent, resume_agent(door.desk, agent.name, by=sign_in), said="resumed"
     )
@@ -81,7 +80,7 @@ async def resume(door: Door, request: Request) -> Response:
 
 async def limit(door: Door, request: Request) -> Response:
     """Answer POST /admin/agents/ID/limits; an empty field is the limit of the settings."""
-    sign_in = await _pauser(door, request)
+    sign_in = await who_holds(door, request, PAUSERS)
     form, agent = await fields_of(request), await _agent(door.desk, request)
     try:
         max_open, per_minute = _number(form, "max_open"), _number(form, "requests_per_minute")
@@ -110,13 +109,6 @@ async def _done(
     except (Conflict, InvalidRequest) as error:
         return await _one(door, request, sign_in, await _agent(door.desk, request), problem=problem_of(error))
     return RedirectResponse(f"/admin/agents/{agent.id}?said={said}", status_code=303)
-
-
-async def _pauser(door: Door, request: Request) -> SignIn:
-    sign_in = await who_fully(door, request)
-    check_full(sign_in)
-    check_role(sign_in.person, PAUSERS)
-    return sign_in
 
 
 async def _agent(desk: Desk, request: Request) -> Agent:

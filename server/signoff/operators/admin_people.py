@@ -13,7 +13,6 @@ from signoff.desk.people import (
     ADMINS,
     add_person,
     change_person,
-    check_role,
     disable_person,
     give_addresses,
     list_people,
@@ -22,10 +21,10 @@ from signoff.desk.queues import check_queues, queue_names
 from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from signoff.domain.people import ROLES, Person, Role, SignIn, check_full
+from signoff.domain.people import ROLES, Person, Role, SignIn
 from signoff.operators.forms import values_of
 from signoff.operators.problems import Problem, problem_of
-from signoff.operators.sign_in import Door, who_fully
+from signoff.operators.sign_in import Door, who_holds
 
 SAID = frozenset({"added", "roles", "addresses", "disabled"})
 Form = dict[str, tuple[str, ...]]
@@ -33,12 +32,12 @@ Form = dict[str, tuple[str, ...]]
 
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /admin/people."""
-    return await _list(door, await _admin(door, request))
+    return await _list(door, await who_holds(door, request, ADMINS))
 
 
 async def add(door: Door, request: Request) -> Response:
     """Answer POST /admin/people."""
-    sign_in = await _admin(door, request)
+    sign_in = await who_holds(door, request, ADMINS)
     form = await values_of(request)
     try:
         given = _new_addresses(door, form)
@@ -58,13 +57,13 @@ async def add(door: Door, request: Request) -> Response:
 
 async def show_one(door: Door, request: Request) -> Response:
     """Answer GET /admin/people/ID."""
-    sign_in = await _admin(door, request)
+    sign_in = await who_holds(door, request, ADMINS)
     return await _one(door, request, sign_in, await _person(door.desk, request))
 
 
 async def change(door: Door, request: Request) -> Response:
     """Answer POST /admin/people/ID/roles."""
-    sign_in = await _admin(door, request)
+    sign_in = await who_holds(door, request, ADMINS)
     form, person = await values_of(request), await _person(door.desk, request)
     try:
         check_queues(door.desk, _queues(form), held=person.queues)
@@ -82,7 +81,7 @@ async def change(door: Door, request: Request) -> Response:
 
 async def readdress(door: Door, request: Request) -> Response:
     """Answer POST /admin/people/ID/addresses: `keep` are ids of addresses that stay, `addresses` new ones."""
-    sign_in = await _admin(door, request)
+    sign_in = await who_holds(door, request, ADMINS)
     form, person = await values_of(request), await _person(door.desk, request)
     try:
         new = _new_addresses(door, form)
@@ -100,7 +99,7 @@ async def readdress(door: Door, request: Request) -> Response:
 
 async def disable(door: Door, request: Request) -> Response:
     """Answer POST /admin/people/ID/disable."""
-    sign_in = await _admin(door, request)
+    sign_in = await who_holds(door, request, ADMINS)
     form, person = await values_of(request), await _person(door.desk, request)
     if _first(form, "sure") != "yes":
         problem = problem_of(InvalidRequest("Tick the box: it cannot be taken back."))
@@ -118,13 +117,6 @@ async def _done(
     except (Conflict, InvalidRequest) as error:
         return await _one(door, request, sign_in, person, problem=problem_of(error))
     return RedirectResponse(f"/admin/people/{person.id}?said={said}", status_code=303)
-
-
-async def _admin(door: Door, request: Request) -> SignIn:
-    sign_in = await who_fully(door, request)
-    check_full(sign_in)
-    check_role(sign_in.person, ADMINS)
-    return sign_in
 
 
 async def _person(desk: Desk, request: Request) -> Person:

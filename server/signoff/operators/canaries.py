@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from signoff.desk.attentiveness import ENOUGH_CANARIES
 from signoff.desk.canaries import MAKERS, MOST_AT_ONCE, Drawn, canaries, make_canaries
-from signoff.desk.people import check_role, list_agents
+from signoff.desk.people import list_agents
 from signoff.desk.stats import PERIODS
 from signoff.domain.bundle import read_action, read_material
 from signoff.domain.canonical import parse_json
@@ -19,7 +19,7 @@ from signoff.domain.errors import InvalidRequest, LimitExceeded, NotFound
 from signoff.domain.people import SignIn
 from signoff.operators.forms import fields_of
 from signoff.operators.problems import Problem, problem_of
-from signoff.operators.sign_in import Door, who_fully
+from signoff.operators.sign_in import Door, who_fully, who_holds
 
 
 def canary_routes(door: Door) -> list[Route]:
@@ -45,8 +45,7 @@ async def show(door: Door, request: Request) -> Response:
 
 async def make(door: Door, request: Request) -> Response:
     """Answer POST /canaries: one by tool and arguments, or several as JSON."""
-    sign_in = await who_fully(door, request)
-    check_role(sign_in.person, MAKERS)
+    sign_in = await who_holds(door, request, MAKERS)
     form = await fields_of(request)
     try:
         made = await make_canaries(

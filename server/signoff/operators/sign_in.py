@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from signoff.desk.desk import Desk
+from signoff.desk.people import check_role
 from signoff.desk.sessions import Opened, sign_out, signed_in
 from signoff.desk.sign_in_requests import ask_for_link
 from signoff.domain.errors import Forbidden
-from signoff.domain.people import SignIn
+from signoff.domain.people import Role, SignIn, check_full
 from signoff.operators.alerting import Alerting
 from signoff.operators.areas import note_sign_in
 from signoff.operators.browsers import source_of
@@ -75,6 +76,19 @@ async def who_fully(door: Door, request: Request) -> SignIn:
     sign_in = await who(door, request)
     if sign_in.only_case is not None:
         raise NotSignedIn
+    return sign_in
+
+
+async def who_holds(door: Door, request: Request, roles: frozenset[Role]) -> SignIn:
+    """Return the person before a page that is for some roles.
+
+    Raises:
+        NotSignedIn: Nobody who is known, or somebody who came by the link of one case.
+        Forbidden: They have none of the roles.
+    """
+    sign_in = await who_fully(door, request)
+    check_full(sign_in)
+    check_role(sign_in.person, roles)
     return sign_in
 
 
