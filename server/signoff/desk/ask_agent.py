@@ -10,7 +10,7 @@ from signoff.desk.desk import Desk
 from signoff.desk.escalate import addressed, drafts, take_up
 from signoff.desk.look import CaseView
 from signoff.desk.request import check_key, first_case
-from signoff.desk.rights import still
+from signoff.desk.rights import case_seen, still
 from signoff.domain.alert import AlertDraft
 from signoff.domain.bundle import Material
 from signoff.domain.canonical import canonical, digest
@@ -42,9 +42,7 @@ async def ask_agent(desk: Desk, sign_in: SignIn, escalation_id: str, question: s
 
     async def move(unit: Unit) -> None:
         by = await still(unit, sign_in, unit.now)
-        case = await unit.case(escalation_id)
-        if case is None or not may_see_case(by, case.id, case.queue):
-            raise NotFound("There is no such case, or it is not yours to see.")
+        case = await case_seen(unit, by, escalation_id)
         agent = await unit.agent(case.agent_id)
         owner = agent.owner if agent else None
         policy = desk.policy.current()

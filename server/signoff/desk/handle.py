@@ -13,13 +13,13 @@ from signoff.desk.decide import AFTER_UNDO, lost, seen
 from signoff.desk.desk import Desk
 from signoff.desk.escalate import addressed, drafts, first_alerts, take_up
 from signoff.desk.look import CaseView
-from signoff.desk.rights import still
+from signoff.desk.rights import case_seen, still
 from signoff.domain.alert import AlertDraft
-from signoff.domain.errors import AlreadyDecided, Conflict, Forbidden, InvalidRequest, NotFound
+from signoff.domain.errors import AlreadyDecided, Conflict, Forbidden, InvalidRequest
 from signoff.domain.escalation import Escalation, overridden
 from signoff.domain.event import Draft
 from signoff.domain.handling import acknowledged, handed_over, moved_to_queue, reassigned
-from signoff.domain.people import Agent, SignIn, check_supervises, may_see_case
+from signoff.domain.people import Agent, SignIn, check_supervises
 from signoff.store.unit import Unit
 
 
@@ -174,9 +174,7 @@ async def _handled(desk: Desk, sign_in: SignIn, escalation_id: str, move: Move) 
 
     async def work(unit: Unit) -> None:
         by = await still(unit, sign_in, unit.now)
-        case = await unit.case(escalation_id)
-        if case is None or not may_see_case(by, case.id, case.queue):
-            raise NotFound("There is no such case, or it is not yours to see.")
+        case = await case_seen(unit, by, escalation_id)
         try:
             await move(unit, by, case, await unit.agent(case.agent_id))
         except AlreadyDecided:

@@ -16,15 +16,15 @@ from signoff.desk.desk import Desk
 from signoff.desk.masks import fired_for_model, masked, masked_fired
 from signoff.desk.moment import moment
 from signoff.desk.presence import PRESENT_FOR, others
-from signoff.desk.rights import still
+from signoff.desk.rights import case_seen, still
 from signoff.desk.wait import own_case
 from signoff.domain.alert import Alert, AlertKind, Attempt
 from signoff.domain.canonical import digest
 from signoff.domain.decision import Choice, Decision
-from signoff.domain.errors import Forbidden, NotFound, SignoffError, StepUpNeeded
+from signoff.domain.errors import Forbidden, SignoffError, StepUpNeeded
 from signoff.domain.escalation import Escalation, check_open
 from signoff.domain.event import Draft
-from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, may_see_case, unsigned
+from signoff.domain.people import Agent, Assurance, SignIn, check_may_decide, unsigned
 from signoff.domain.policy import Mask
 from signoff.domain.question import Question, check_may_ask
 from signoff.store.reader import Reader
@@ -180,9 +180,7 @@ async def view_of(
     Raises:
         NotFound: It does not exist, or is not this person's to see.
     """
-    case = await reader.case(escalation_id)
-    if case is None or not may_see_case(sign_in, case.id, case.queue):
-        raise NotFound("There is no such case, or it is not yours to see.")
+    case = await case_seen(reader, sign_in, escalation_id)
     raw = await reader.document(case.id)
     whole: dict[str, Any] = {"action": {"tool": case.tool, "arguments": {}}}
     if raw is not None:

@@ -11,10 +11,9 @@ from datetime import timedelta
 
 from signoff.desk.desk import Desk
 from signoff.desk.moment import moment
-from signoff.domain.errors import NotFound
-from signoff.domain.people import SignIn, may_see_case
+from signoff.desk.rights import case_seen
+from signoff.domain.people import SignIn
 from signoff.store.inbox import Present
-from signoff.store.reader import Reader
 from signoff.store.unit import Unit
 
 PRESENT_FOR = timedelta(seconds=45)
@@ -34,7 +33,7 @@ async def come(desk: Desk, sign_in: SignIn, escalation_id: str) -> None:
         return
 
     async def move(unit: Unit) -> None:
-        if await _is_open(unit, sign_in, escalation_id):
+        if (await case_seen(unit, sign_in, escalation_id)).is_open:
             await unit.inbox.forget_presence(unit.now - PRESENT_FOR)
             await unit.inbox.come(sign_in.person.id, escalation_id)
 
@@ -55,13 +54,6 @@ async def leave(desk: Desk, sign_in: SignIn, escalation_id: str) -> None:
 def others(found: list[Present], sign_in: SignIn) -> tuple[str, ...]:
     """Return the names of those who are not this person."""
     return tuple(one.name for one in found if one.person_id != sign_in.person.id)
-
-
-async def _is_open(reader: Reader, sign_in: SignIn, escalation_id: str) -> bool:
-    case = await reader.case(escalation_id)
-    if case is None or not may_see_case(sign_in, case.id, case.queue):
-        raise NotFound("There is no such case, or it is not yours to see.")
-    return case.is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +81,7 @@ async def standing(desk: Desk, sign_in: SignIn, escalation_id: str) -> Standing:
     """
     me = sign_in.person.id
     async with desk.store.reading() as reader:
-        case = await reader.case(escalation_id)
-        if case is None or not may_see_case(sign_in, case.id, case.queue):
-            raise NotFound("There is no such case, or it is not yours to see.")
+        case = await case_seen(reader, sign_in, escalation_id)
         found = await reader.inbox.present(case.id, await moment(desk, reader) - PRESENT_FOR)
         deciders = [await reader.person(one) for one in case.decided_by]
         holder = await reader.person(case.acknowledged_by) if case.acknowledged_by else None

@@ -1,12 +1,13 @@
-"""Whether somebody may still do what they could when their request began: a request may take long to arrive."""
+"""Whether somebody may see a case, and may still do what they could when their request began: it may take long to arrive."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
 
-from signoff.domain.errors import Forbidden
-from signoff.domain.people import SignIn
+from signoff.domain.case import Escalation
+from signoff.domain.errors import Forbidden, NotFound
+from signoff.domain.people import SignIn, may_see_case
 from signoff.store.reader import Reader
 
 
@@ -35,3 +36,15 @@ async def still(reader: Reader, sign_in: SignIn, now: datetime) -> SignIn:
         ):
             raise Forbidden("You are not signed in.")
     return replace(sign_in, person=person)
+
+
+async def case_seen(reader: Reader, sign_in: SignIn, escalation_id: str) -> Escalation:
+    """Return a case that a person may see.
+
+    Raises:
+        NotFound: It does not exist, or is not theirs to see: the same words, so that nobody learns which.
+    """
+    case = await reader.case(escalation_id)
+    if case is None or not may_see_case(sign_in, case.id, case.queue):
+        raise NotFound("There is no such case, or it is not yours to see.")
+    return case
