@@ -22,7 +22,7 @@ from signoff.domain.address import split_label
 from signoff.domain.alert import TERMINAL
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from signoff.domain.people import ROLES, Person, Role, SignIn
-from signoff.operators.forms import values_of
+from signoff.operators.forms import first_of, values_of
 from signoff.operators.problems import Problem, problem_of
 from signoff.operators.sign_in import Door, who_holds
 
@@ -44,7 +44,7 @@ async def add(door: Door, request: Request) -> Response:
         check_queues(door.desk, _queues(form))
         person = await add_person(
             door.desk,
-            _first(form, "name").strip(),
+            first_of(form, "name").strip(),
             roles=_roles(form),
             queues=_queues(form),
             addresses=given or (TERMINAL,),
@@ -101,7 +101,7 @@ async def disable(door: Door, request: Request) -> Response:
     """Answer POST /admin/people/ID/disable."""
     sign_in = await who_holds(door, request, ADMINS)
     form, person = await values_of(request), await _person(door.desk, request)
-    if _first(form, "sure") != "yes":
+    if first_of(form, "sure") != "yes":
         problem = problem_of(InvalidRequest("Tick the box: it cannot be taken back."))
         return await _one(door, request, sign_in, person, problem=problem)
     return await _done(
@@ -126,20 +126,16 @@ async def _person(desk: Desk, request: Request) -> Person:
     raise NotFound("There is no such person.")
 
 
-def _first(form: Form, name: str) -> str:
-    return next(iter(form.get(name, ())), "")
-
-
 def _roles(form: Form) -> Sequence[Role]:
     return cast("Sequence[Role]", form.get("role", ()))  # the desk refuses what is none
 
 
 def _queues(form: Form) -> list[str]:
-    return [one.strip() for one in _first(form, "queues").split(",") if one.strip()]
+    return [one.strip() for one in first_of(form, "queues").split(",") if one.strip()]
 
 
 def _new_addresses(door: Door, form: Form) -> tuple[str, ...]:
-    lines = [one.strip() for one in _first(form, "addresses").splitlines() if one.strip()]
+    lines = [one.strip() for one in first_of(form, "addresses").splitlines() if one.strip()]
     if lines and door.alerting is None:
         raise Forbidden("Addresses are added with `signoff people address`.")
     made = []

@@ -36,7 +36,7 @@ from signoff.operators.arguments_form import FINAL, read_arguments
 from signoff.operators.case_page import page_of, tool_schema
 from signoff.operators.diff import changes
 from signoff.operators.form_edit import edited
-from signoff.operators.forms import values_of
+from signoff.operators.forms import first_of, values_of
 from signoff.operators.passkey_doors import read_proof
 from signoff.operators.present import json_text
 from signoff.operators.problems import problem_of
@@ -126,7 +126,7 @@ async def decide(door: Door, request: Request) -> Response:
             escalation_id,
             answer,
             version=version,
-            view_digest=_first(sent, "view_digest"),
+            view_digest=first_of(sent, "view_digest"),
             proof=read_proof({name: values[0] for name, values in sent.items()}),
         )
     except (AlreadyDecided, Conflict, Forbidden, InvalidRequest) as error:
@@ -150,7 +150,7 @@ async def challenge(door: Door, request: Request) -> Response:
         view.case.id,
         _answer(view, sent),
         version=version,
-        view_digest=_first(sent, "view_digest"),
+        view_digest=first_of(sent, "view_digest"),
     )
     return JSONResponse(
         {
@@ -202,11 +202,6 @@ async def attachment(door: Door, request: Request) -> Response:
     return Response(data, media_type=blob["media_type"])
 
 
-def _first(sent: Sent, name: str) -> str:
-    values = sent.get(name, ())
-    return values[0] if values else ""
-
-
 def _check_current(view: CaseView, sent: Sent) -> int:
     """Return the version the form was made for, after checking that it is still the one that stands.
 
@@ -220,7 +215,7 @@ def _check_current(view: CaseView, sent: Sent) -> int:
     if not view.case.is_open:
         names = ", ".join(view.names.get(one, one) for one in view.case.decided_by)
         raise already_decided(view.case, decided_by=names)
-    text = _first(sent, "version")
+    text = first_of(sent, "version")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise InvalidRequest("This form is incomplete. Load the case again.")
     if int(text) != view.case.version:
@@ -234,10 +229,10 @@ def _answer(view: CaseView, sent: Sent) -> Answer:
     Raises:
         InvalidRequest: Names the field at fault.
     """
-    choice = _first(sent, "choice")
+    choice = first_of(sent, "choice")
     if choice not in ("approve", "modify", "reject"):
         raise InvalidRequest("Choose approve, modify or reject.")
-    note = _first(sent, "note").replace("\r\n", "\n").strip()
+    note = first_of(sent, "note").replace("\r\n", "\n").strip()
     response = _response(view, sent, choice)
     if choice != "modify":
         return Answer(cast(Choice, choice), response=response, note=note)
@@ -256,7 +251,7 @@ def _response(view: CaseView, sent: Sent, choice: str) -> Any:
     if not isinstance(schema, dict):
         return None
     if RESPONSE in sent:
-        return parse_json(_first(sent, RESPONSE), field="response")
+        return parse_json(first_of(sent, RESPONSE), field="response")
     field = response_field(schema, sent)
     if choice == "reject" and not was_filled(field):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from starlette.requests import Request
 
 from signoff.domain.errors import InvalidRequest
@@ -36,3 +38,8 @@ async def fields_of(request: Request) -> dict[str, str]:
         InvalidRequest: Not a form as our pages send it.
     """
     return {name: values[0] for name, values in (await values_of(request)).items()}
+
+
+def first_of(form: Mapping[str, Sequence[str]], name: str) -> str:
+    """Return the first value of a field, empty where it was not sent."""
+    return next(iter(form.get(name, ())), "")
