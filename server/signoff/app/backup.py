@@ -10,6 +10,7 @@ import anyio
 
 from signoff.app.hosting import publish
 from signoff.app.opening import verify_database
+from signoff.audit.durable import sync_folder
 from signoff.audit.keys import load_public
 from signoff.audit.report import Report
 from signoff.config import Config
@@ -74,8 +75,4 @@ def _put_in_place(part: Path, out: Path, beside: Path, checkpoint: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(out)
-    folder = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(out.parent)

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from signoff.audit.durable import sync_folder
 from signoff.domain.errors import StoreUnavailable
 from signoff.domain.event import MAX_EVENT_BYTES
 
@@ -74,17 +75,10 @@ class ErasureFile:
                 size = os.fstat(handle).st_size
             finally:
                 os.close(handle)
-            self._sync_folder()
+            sync_folder(self.path.parent)
         except OSError as error:
             raise self._unusable(error.strerror or "unknown error") from None
         return size
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _event(self, line: bytes, log: str) -> dict[str, Any] | None:
         try:

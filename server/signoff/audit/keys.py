@@ -39,6 +39,7 @@ from signoff.audit.checkpoint import (
     sign,
     verify_note,
 )
+from signoff.audit.durable import sync_folder
 from signoff.audit.recovery import Allowed, allowed_text, parse_allowed
 from signoff.domain.canonical import canonical
 from signoff.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -422,11 +423,7 @@ def write_key_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)  # the rename itself
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)  # the rename itself
 
 
 def publish_keys(directory: Path, keys: Keys) -> None:

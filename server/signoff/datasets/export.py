@@ -17,9 +17,10 @@ import anyio.to_thread
 import orjson
 
 from signoff import __version__
+from signoff.audit.durable import sync_folder
 from signoff.datasets import manifest as manifests
 from signoff.datasets.decided import DecidedCase, Excluded, read_decided
-from signoff.datasets.files import LinesFile, prepare, sync_directory, unavailable
+from signoff.datasets.files import LinesFile, prepare, unavailable
 from signoff.datasets.formats import FORMATS
 from signoff.datasets.formats.row import Row
 from signoff.datasets.manifest import Counts, Manifest
@@ -186,4 +187,4 @@ async def _record(desk: Desk, made: Manifest, by: Actor, *, out: Path, opened_se
 def _put_in_place(out: Path, files: dict[str, LinesFile]) -> None:
     for file in files.values():  # the manifest is the last of them
         file.put_in_place()
-    sync_directory(out)
+    sync_folder(out)

@@ -73,15 +73,6 @@ def prepare(out: Path) -> None:
         )
 
 
-def sync_directory(out: Path) -> None:
-    """Bring the names of the files to disk."""
-    handle = os.open(out, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def unavailable(out: Path, error: OSError) -> StoreUnavailable:
     """Return our error for a failure of the file system."""
     return StoreUnavailable(

@@ -19,6 +19,7 @@ import orjson
 from signoff import __version__
 from signoff.audit import merkle
 from signoff.audit.checkpoint import Checkpoint, CheckpointInvalid, verify_note
+from signoff.audit.durable import sync_folder
 from signoff.audit.evidence import (
     MOST_PROVEN,
     Consistency,
@@ -408,8 +409,4 @@ def _put_in_place(part: Path, out: Path) -> None:
     if out.exists():
         raise FileExistsError(17, "it came there meanwhile")
     part.replace(out)
-    folder = os.open(out.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(out.parent)
