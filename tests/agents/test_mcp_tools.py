@@ -369,7 +369,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no action": ({}, "invalid_request: action: Field required."),
     "a misspelt argument": (
         {"action": {"tool": "x"}, "wait": 3, "b" * 90: CONFIDENTIAL},
-        "invalid_request: wait: Extra inputs are not permitted. (1 more fields are wrong.)",
+        f"invalid_request: wait: Extra inputs are not permitted. (Also wrong: {'b' * 37}....)",
     ),
     "an unknown kind of step": (
         {"action": {"tool": "x"}, "bundle": {"reasoning": [{"kind": CONFIDENTIAL}]}},

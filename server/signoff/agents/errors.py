@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, CallToolResult, TextContent
 from pydantic import ValidationError
 
+from signoff.domain.bundle import also_wrong
 from signoff.domain.errors import (
     ClaimRefused,
     ForkSuspected,
@@ -69,13 +70,11 @@ def protocol_error(error: Exception, *, method: str) -> MCPError:
 def invalid_arguments(error: ValidationError) -> InvalidRequest:
     """Turn pydantic's complaint about a tool's arguments into ours: the field, what is wrong, no input values."""
     problems = error.errors(include_url=False)
-    first = problems[0]
-    field = _path(first["loc"])
-    limit = _limit(first)
+    field, *others = [_path(problem["loc"]) for problem in problems]
+    limit = _limit(problems[0])
     if limit is not None:
         return LimitExceeded(field, *limit)
-    more = f" ({len(problems) - 1} more fields are wrong.)" if len(problems) > 1 else ""
-    return InvalidRequest(f"{first['msg']}.{more}", field=field)
+    return InvalidRequest(f"{problems[0]['msg']}.{also_wrong(field, others)}", field=field)
 
 
 def _foreseen(error: Exception) -> bool:

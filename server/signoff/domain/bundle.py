@@ -5,7 +5,7 @@ What is over a limit is refused whole: half a conversation is another conversati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,8 @@ MAX_STEP_TEXT_BYTES = 64 * 1024
 MAX_STEPS = 2000
 MAX_MESSAGES = 2000
 MAX_ATTACHMENT_BYTES = 512 * 1024
+ALSO_NAMED = 4
+"""How many fields a refusal names beside the first one."""
 _SMALL_BYTES = MAX_ARGUMENTS_BYTES // 8
 """Of orjson's text: what is not longer is within every limit in bytes (see `is_surely_within`)."""
 
@@ -367,8 +369,20 @@ def read_action(given: Any) -> Action:
 def invalid_request(error: ValidationError, *, field: str) -> InvalidRequest:
     """Turn pydantic's complaint into ours: first the field, then what is wrong, no input values."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    first = problems[0]
-    # A key that the agent made up is part of the path; it may be of any length.
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{short_key(part)}" for part in first["loc"])
-    more = f" ({len(problems) - 1} more fields are wrong.)" if len(problems) > 1 else ""
-    return InvalidRequest(f"{first['msg']}.{more}", field=f"{field}{path}" if field else path.lstrip("."))
+
+    def path(location: tuple[int | str, ...]) -> str:
+        # A key that the agent made up is part of the path; it may be of any length.
+        parts = "".join(f"[{part}]" if isinstance(part, int) else f".{short_key(part)}" for part in location)
+        return f"{field}{parts}" if field else parts.lstrip(".")
+
+    first, *others = [path(problem["loc"]) for problem in problems]
+    return InvalidRequest(f"{problems[0]['msg']}.{also_wrong(first, others)}", field=first)
+
+
+def also_wrong(first: str, others: Sequence[str]) -> str:
+    """Return the other fields at fault as words that follow a message about the first one, or nothing."""
+    names = [name for name in dict.fromkeys(others) if name != first]
+    if not names:
+        return ""
+    rest = f" and {len(names) - ALSO_NAMED} more" if len(names) > ALSO_NAMED else ""
+    return f" (Also wrong: {', '.join(names[:ALSO_NAMED])}{rest}.)"
