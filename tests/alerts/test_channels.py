@@ -258,3 +258,31 @@ async def test_a_server_that_says_nothing_costs_the_time_limit_and_no_more() -> 
             )
 
     assert failed == Failed("no answer within 0.2 s")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mailto://{host}:{port}?from=signoff@example.com&to=omar@example.com",
+        "gotify://{host}:{port}/AbCdEfGhIjKlMnO",
+        "ntfy://{host}:{port}/omar",
+    ],
+)
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "nothing listens on port {port} of the server"),
+        ("nowhere.invalid", "the name of the server cannot be found"),
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_told_from_one_that_turns_down(
+    address: str, host: str, why: str
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: it refuses
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        failed = await Channels(io.StringIO()).send(address.format(host=host, port=port), MESSAGE)
+
+    assert isinstance(failed, Failed)
+    assert not failed.permanent
+    assert failed.why.startswith(why.format(port=port))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 from urllib.parse import unquote
@@ -79,6 +80,14 @@ PUSH = frozenset({"ntfy", "ntfys", "gotify", "gotifys", "pover", "pbul"})
 MAIL = frozenset({"mailto", "mailtos"})
 CHAT = frozenset({"gchat", "rocket", "rockets", "webex", "wxteams", "workflow", "workflows"})
 """Schemas whose services read Markdown whatever they are given: plain text would have its link escaped and broken."""
+_OWN_SERVERS: Mapping[str, int] = {
+    **dict.fromkeys(("gotify", "gotifys", "mmost", "mmosts", "rocket", "rockets", "signal", "signals"), 0),
+    "mqtt": 1883,
+    "mqtts": 8883,
+}
+"""Schemas whose URL names a server that people run themselves, with its port where that is not HTTP's."""
+REACH_S = 3
+"""How long is tried whether a server that did not take a message can be reached at all."""
 
 
 def check_address(address: str) -> str:
@@ -229,7 +238,33 @@ def _notify(address: str, message: Message) -> Sent | Failed:
     result = sender.notify(body=body, title=title, body_format=apprise.NotifyFormat(form))
     if result.status == apprise.AppriseResultStatus.SUCCESS:
         return Sent()
+    why = _unreachable(schema, service)
+    if why is not None:
+        return Failed(why)
     return Failed(f"{service.service_name} did not take it ({result.status.name.lower()})")
+
+
+def _unreachable(schema: str, service: Any) -> str | None:
+    """Say why a server that somebody runs themselves cannot be reached; None where it can, or where it is not known.
+
+    Apprise says only that a message was not taken. What other services have where a host would be is a token, so it is
+    looked up for none of them.
+    """
+    host, port = service.host, service.port
+    if schema in MAIL:
+        host = service.smtp_host
+    elif not (schema in _OWN_SERVERS or (schema in ("ntfy", "ntfys") and service.mode == "private")):
+        return None
+    port = port or _OWN_SERVERS.get(schema) or (443 if service.secure else 80)
+    try:
+        socket.create_connection((host, port), timeout=REACH_S).close()
+    except socket.gaierror:
+        return "the name of the server cannot be found (DNS); check how it is written"
+    except ConnectionRefusedError:
+        return f"nothing listens on port {port} of the server"
+    except OSError:
+        return f"the server cannot be reached on port {port}"
+    return None
 
 
 def _form(schema: str, message: Message) -> tuple[str, str, Literal["text", "html", "markdown"]]:
