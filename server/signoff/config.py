@@ -483,7 +483,12 @@ def find_home(given: Path | None) -> Home:
     variable = os.environ.get(HOME_VARIABLE, "")
     if variable:
         return Home(Path(variable).absolute())
-    from platformdirs import user_data_dir  # needed only where neither is set
+    return platform_home()
+
+
+def platform_home() -> Home:
+    """Return the home of whoever says nothing about it."""
+    from platformdirs import user_data_dir  # needed only where nobody says
 
     return Home(Path(user_data_dir("signoff", appauthor=False)))
 

@@ -93,6 +93,35 @@ def test_what_signoff_refuses_is_one_line_without_a_traceback(home: Home) -> Non
     assert "Traceback" not in refused.output
 
 
+def test_what_init_prints_for_claude_desktop_starts_from_an_empty_environment(
+    home: Home, tmp_path: Path
+) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "signoff", "init"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+    )
+    server = orjson.loads(made.stdout.partition("Claude Desktop (claude_desktop_config.json):")[2])
+    wanted = server["mcpServers"]["signoff"]
+    (tmp_path / "elsewhere").mkdir()
+
+    started = subprocess.run(  # noqa: S603 - our own program
+        [wanted["command"], *wanted["args"]],
+        env={"HOME": str(tmp_path / "elsewhere"), "PYTHONPATH": environment(home)["PYTHONPATH"]},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+    assert started.returncode == 0, started.stderr
+    assert Path(wanted["command"]).is_absolute()
+    assert wanted["args"][-2:] == ["--home", str(home.path)]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused = CliRunner().invoke(signoff, ["init", "--home", str(tmp_path / "file" / "home")])

@@ -1,4 +1,4 @@
-"""The audit log: verify it, print its newest checkpoint, and hand out what it says."""
+"""The audit log: verify it, sign a checkpoint of it, and hand out what it says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 audit = Commands(
     "audit",
-    help="The proof: verify the log, print its checkpoint, export evidence, recover it.",
+    help="The proof: verify the log, sign its checkpoint, export evidence, recover it.",
     found_in={"recover": "signoff.cli.recover"},
 )
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -17,6 +17,8 @@ from signoff.domain.errors import InvalidRequest, PolicyInvalid, SignoffError
 
 T = TypeVar("T")
 
+_ANY_LENGTH = 1_000
+
 
 class Failure(click.ClickException):
     """An expected failure: one message, no traceback."""
@@ -61,6 +63,14 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - the table in `cli/__init__.py` is ours
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the first sentence of each, whole."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(_ANY_LENGTH)) for name, one in found if one is not None]
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what signoff refuses, and what the system refuses it, becomes a message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,7 @@ def add_person(
     """Add a person who is alerted and may decide."""
     person = run(_add_person, _config(home), name, roles, queues, _checked(addresses))
     click.echo(f"Added {_described(person)}")
-    click.echo(f"Sign in with: signoff people link {name}")
+    click.echo(f"Sign in with: signoff people link {shlex.quote(name)}")
 
 
 async def _add_person(
@@ -129,7 +130,8 @@ def link(name: str, home: Path | None) -> None:
     config = _config(home)
     url = run(_link, config, name)
     click.echo(url)
-    click.echo("Opens once; give it to nobody else.", err=True)
+    minutes = round(config.settings.sign_in_link_valid_for.total_seconds() / 60)
+    click.echo(f"Opens once, within {minutes} minutes; give it to nobody else.", err=True)
     from signoff.app import current_host
 
     if current_host(config.home) is None:

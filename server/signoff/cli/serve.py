@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -68,7 +69,7 @@ def init(starter: str | None, home: Path | None) -> None:
     click.echo("  signoff policy test POLICY           what the policy says, case by case")
     click.echo("  signoff people address YOU ADDRESS   alerts by mail, push or chat\n")
     click.echo("Claude Desktop (claude_desktop_config.json):\n")
-    click.echo(_desktop_snippet(config, default=find_home(None).path))
+    click.echo(_desktop_snippet(config))
 
 
 async def _init(config: Config) -> str:
@@ -79,9 +80,14 @@ async def _init(config: Config) -> str:
         return ", ".join(person.name for person in await list_people(desk) if person.disabled_at is None)
 
 
-def _desktop_snippet(config: Config, *, default: Path) -> str:
-    arguments = ["mcp"] if config.home.path == default else ["mcp", "--home", str(config.home.path)]
-    server = {"command": "signoff", "args": arguments}
+def _desktop_snippet(config: Config) -> str:
+    """Return what starts this installation on this home, from a program that knows no PATH and none of our variables."""
+    from signoff.config import platform_home
+
+    script = shutil.which("signoff", path=str(Path(sys.executable).parent))
+    command, module = (script, []) if script is not None else (sys.executable, ["-m", "signoff"])
+    home = [] if config.home == platform_home() else ["--home", str(config.home.path)]
+    server = {"command": command, "args": [*module, "mcp", *home]}
     return json.dumps({"mcpServers": {"signoff": server}}, indent=2, ensure_ascii=False)
 
 

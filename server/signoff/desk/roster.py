@@ -17,6 +17,7 @@ from signoff.domain.duty import Absence, Override, Roster, Rotation, Turn, in_or
 from signoff.domain.errors import Conflict, InvalidRequest, NotFound
 from signoff.domain.event import SYSTEM, Draft
 from signoff.domain.hours import DAYS, MAX_HOLIDAYS, MAX_HOURS_CHARS, Hours, check_zone, read_hours
+from signoff.domain.near import sentence
 from signoff.domain.people import Person
 from signoff.domain.policy import check_id
 from signoff.domain.verdict import URGENCIES, Urgency
@@ -412,7 +413,7 @@ def _checked(hours: Hours) -> Hours:
     try:
         check_zone(hours.zone)
     except ValueError as error:
-        raise InvalidRequest(f"{error}.", field="zone") from None
+        raise InvalidRequest(sentence(str(error)), field="zone") from None
     if len(hours.text) > MAX_HOURS_CHARS:
         raise InvalidRequest(f"at most {MAX_HOURS_CHARS} characters.", field="hours")
     try:
