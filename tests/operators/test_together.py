@@ -200,6 +200,20 @@ async def test_two_people_who_decide_the_same_cases_at_once_share_them(
         assert len((await look(desk, cast.sofia, case)).decisions) == 1
 
 
+@pytest.mark.parametrize("marked", [0, 1])
+async def test_whoever_marked_fewer_than_two_is_told_beside_the_list(
+    desk: Desk, cast: Cast, signed_in: SignedIn, marked: int
+) -> None:
+    cases = await mails(desk, cast, "a", "b")
+    omar = await signed_in("Omar")
+
+    response = await omar.post("/together", data={"shown": cases[0], "case": cases[:marked]})
+
+    assert response.status_code == 422
+    assert "Choose two cases or more" in text_of(response.text)
+    assert response.text.count('type="checkbox" name="case"') == 2
+
+
 @promise("only-that-human")
 @pytest.mark.parametrize("tool", ["urgent", "many", "signed", "reasoned"])
 async def test_cases_that_need_a_mind_each_are_never_decided_together(

@@ -264,9 +264,9 @@ async def _each(moves: Sequence[tuple[str, Callable[[], Awaitable[CaseView]]]]) 
 def _checked(ids: Sequence[str], *, least: int = 2) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(ids))
     if len(wanted) < least:
-        raise InvalidRequest("choose two cases or more; one alone is decided on its own page.", field="case")
+        raise InvalidRequest("Choose two cases or more; one alone is decided on its own page.", field="case")
     if len(wanted) > MOST_TOGETHER or len(wanted) != len(ids):
-        raise InvalidRequest(f"choose at most {MOST_TOGETHER} cases, each once.", field="case")
+        raise InvalidRequest(f"Choose at most {MOST_TOGETHER} cases, each once.", field="case")
     return wanted
 
 

@@ -28,7 +28,7 @@ from signoff.domain.decision import Answer, Choice
 from signoff.domain.errors import InvalidRequest, LimitExceeded
 from signoff.domain.people import SignIn
 from signoff.operators.diff import changes
-from signoff.operators.forms import values_of
+from signoff.operators.forms import first_of, values_of
 from signoff.operators.inbox import titles_of
 from signoff.operators.present import rows
 from signoff.operators.problems import Problem, problem_of
@@ -48,27 +48,37 @@ def together_routes(door: Door) -> list[Route]:
 async def show(door: Door, request: Request) -> Response:
     """Answer GET /alike/{id}: the cases that wait and are alike to one."""
     sign_in = await who_fully(door, request)
-    found = await alike_cases(
-        door.desk,
-        sign_in,
-        request.path_params["escalation_id"],
-        after=request.query_params.get("after", ""),
-    )
+    after = request.query_params.get("after", "")
+    return await _alike(door, sign_in, request.path_params["escalation_id"], after=after)
+
+
+async def _alike(
+    door: Door, sign_in: SignIn, escalation_id: str, *, after: str, problem: Problem | None = None
+) -> Response:
+    found = await alike_cases(door.desk, sign_in, escalation_id, after=after)
     values = {
         "alike": found,
+        "after": after,
+        "problem": problem,
         "most": MOST_TOGETHER,
         "now": found.now,
         "person": sign_in.person,
         "titles": titles_of(door),
     }
-    return door.render.page("alike.html", values)
+    return door.render.page("alike.html", values, status=200 if problem is None else problem.status)
 
 
 async def look_again(door: Door, request: Request) -> Response:
     """Answer POST /together: show what was chosen once more, complete; nothing is decided."""
     sign_in = await who_fully(door, request)
-    chosen = (await values_of(request)).get("case", ())
-    return await _second_look(door, sign_in, chosen)
+    sent = await values_of(request)
+    try:
+        return await _second_look(door, sign_in, sent.get("case", ()))
+    except InvalidRequest as error:
+        shown, after = (first_of(sent, name) for name in ("shown", "after"))
+        if not shown:
+            raise
+        return await _alike(door, sign_in, shown, after=after, problem=problem_of(error))
 
 
 async def decide(door: Door, request: Request) -> Response:
@@ -76,7 +86,7 @@ async def decide(door: Door, request: Request) -> Response:
     sign_in = await who_fully(door, request)
     sent = await values_of(request)
     given = [_chosen(one) for one in sent.get("case", ())]
-    choice, note = (sent.get(name, ("",))[0] for name in ("choice", "note"))
+    choice, note = (first_of(sent, name) for name in ("choice", "note"))
     if choice not in ("approve", "reject"):
         raise InvalidRequest("Choose approve or reject.")
     answer = Answer(cast(Choice, choice), note=note.replace("\r\n", "\n").strip())
