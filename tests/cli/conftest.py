@@ -48,6 +48,7 @@ def environment(home: Home) -> dict[str, str]:
         "PYTHONPATH": str(ROOT / "server"),
         "SIGNOFF_HOME": str(home.path),
         "PYTHONWARNINGS": "error",
+        "COLUMNS": "120",
         "USER": "omar",
         "LOGNAME": "omar",
     }

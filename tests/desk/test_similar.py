@@ -138,6 +138,7 @@ async def test_the_very_same_action_is_not_named_where_some_of_it_is_hidden(
     clock.advance(5)
     same, other = [await ask(desk, cast, pin=pin) for pin in ("0420", "0421")]
     await approve(desk, cast.sofia, same)
+    clock.advance(1)
     await approve(desk, cast.sofia, other)
     clock.advance(60)
     case = await ask(desk, cast, pin="0420")

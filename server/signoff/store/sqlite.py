@@ -368,7 +368,11 @@ class _AtOnce:
 
 
 async def _aio(stack: AsyncExitStack, connector: Callable[[], Any]) -> Any:
-    connection = await aiosqlite.Connection(connector, iter_chunk_size=64)
+    # Opened before the connection's own thread is: where opening fails, aiosqlite stops that thread without waiting
+    # for it, and the thread then answers an event loop that may be gone.
+    opened = await anyio.to_thread.run_sync(connector)
+    with anyio.CancelScope(shield=True):
+        connection = await aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
 
     async def close() -> None:
         with anyio.CancelScope(shield=True):  # its thread must be gone before the event loop is
