@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,7 +23,10 @@ from signoff.domain.people import Agent
 from signoff.operators.alerting import Alerting
 from signoff.operators.web import build_pages
 
-CHROMIUM = Path("/usr/bin/chromium")
+WHOLE = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""A Chromium with everything that people have in theirs: only this one shows notifications."""
+CHROMIUM = shutil.which("chromium-headless-shell") or WHOLE
+"""Its engine without its windows, where it is installed: half the processor time."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -131,11 +135,35 @@ REFUND_RESPONSE = {
 }
 
 
-@pytest.fixture(autouse=True)
-def chromium() -> None:
-    """Browser tests need Debian's Chromium and nothing else."""
-    if not CHROMIUM.exists():
-        pytest.skip("there is no Chromium at /usr/bin/chromium")
+@pytest.fixture(scope="package", autouse=True)
+async def launched() -> AsyncGenerator[Browser]:
+    """Chromium, started once; every visitor has a profile of their own."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: make chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def chromium(launched: Browser, request: pytest.FixtureRequest) -> AsyncGenerator[Browser]:
+    """The browser; whoever came with it leaves when the test ends."""
+    if request.node.get_closest_marker("whole_chromium") is None:
+        yield launched
+        await everybody_leaves(launched)
+    elif WHOLE is None:
+        pytest.skip("there is no Chromium that shows notifications: make chromium")
+    else:
+        browser = await launched.browser_type.launch(executable_path=WHOLE, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+async def everybody_leaves(browser: Browser) -> None:
+    """Close every profile: the next test begins with none."""
+    for context in browser.contexts:
+        await context.close()
 
 
 @pytest.fixture
@@ -179,6 +207,26 @@ class Site:
         return await (await self.visitor(**options)).new_page()
 
 
+@asynccontextmanager
+async def served(pages: Any, listening: socket.socket) -> AsyncGenerator[None]:
+    """Serve pages; however the test ends, the server ends by itself: the event loop is the next test's, too."""
+    server = uvicorn.Server(uvicorn.Config(pages, log_config=None, lifespan="off", ws="none"))
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        await server.serve([listening])
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            with anyio.CancelScope(shield=True):
+                await ended.wait()
+
+
 Visit = Callable[[], AbstractAsyncContextManager[Site]]
 
 
@@ -189,21 +237,16 @@ def page_alerting() -> Alerting | None:
 
 
 @pytest.fixture
-def visit(desk: Desk, listening: socket.socket, page_alerting: Alerting | None) -> Visit:
-    """Return what starts server and browser; entered in the test itself, for task groups belong to one task."""
+def visit(desk: Desk, listening: socket.socket, page_alerting: Alerting | None, chromium: Browser) -> Visit:
+    """Return what starts the server; entered in the test itself, for task groups belong to one task."""
 
     @asynccontextmanager
     async def started() -> AsyncGenerator[Site]:
-        config = uvicorn.Config(build_pages(desk, page_alerting), log_config=None, lifespan="off", ws="none")
-        server = uvicorn.Server(config)
-        async with async_playwright() as playwright, anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listening])
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        async with served(build_pages(desk, page_alerting), listening):
             try:
-                yield Site(desk, browser)
+                yield Site(desk, chromium)
             finally:
-                await browser.close()
-                server.should_exit = True
+                await everybody_leaves(chromium)
 
     return started
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import anyio
 import pytest
-import uvicorn
-from playwright.async_api import BrowserContext, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import BrowserContext, Page, ViewportSize
 from tests._support.browser_keys import Browser
 from tests._support.clock import HandClock
 from tests._support.endpoint import serving
 from tests._support.tls import Authority
 from tests.alerts.test_messages import BASE, told, worded
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.conftest import everybody_leaves, served
 from tests.conftest import Cast
 
 from signoff.alerts.channels import Channels
@@ -51,24 +51,17 @@ PushManager.prototype.subscribe = async function (options) {
 
 @asynccontextmanager
 async def pages_of(
-    desk: Desk, listening: socket.socket, channels: Channels
+    desk: Desk, listening: socket.socket, channels: Channels, chromium: Chromium
 ) -> AsyncGenerator[BrowserContext]:
     """Run the pages with what sends alerts, and a browser that may notify."""
-    config = uvicorn.Config(
-        build_pages(desk, alerting(desk, channels)), log_config=None, lifespan="off", ws="none"
-    )
-    server = uvicorn.Server(config)
-    async with async_playwright() as playwright, anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listening])
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    async with served(build_pages(desk, alerting(desk, channels)), listening):
         try:
-            context = await browser.new_context(viewport=PHONE)
+            context = await chromium.new_context(viewport=PHONE)
             context.set_default_timeout(8000)
             await context.grant_permissions(["notifications"], origin=desk.settings.base_url)
             yield context
         finally:
-            await browser.close()
-            server.should_exit = True
+            await everybody_leaves(chromium)
 
 
 async def enter(desk: Desk, page: Page, name: str) -> None:
@@ -77,8 +70,15 @@ async def enter(desk: Desk, page: Page, name: str) -> None:
     await page.wait_for_url(desk.settings.base_url + "/")
 
 
+@pytest.mark.whole_chromium
 async def test_a_browser_subscribes_on_the_settings_page_and_shows_what_is_pushed_to_it(
-    desk: Desk, cast: Cast, listening: socket.socket, tmp_path: Path, clock: HandClock, screenshots: Path
+    desk: Desk,
+    cast: Cast,
+    listening: socket.socket,
+    chromium: Chromium,
+    tmp_path: Path,
+    clock: HandClock,
+    screenshots: Path,
 ) -> None:
     authority, browser = Authority(tmp_path / "tls"), Browser("https://push.example.com/send/abc")
     subscription = {
@@ -91,7 +91,7 @@ async def test_a_browser_subscribes_on_the_settings_page_and_shows_what_is_pushe
             vapid, clock, resolve=lambda host: ("127.0.0.1", service.port), tls=authority.client()
         )
         channels = Channels(io.StringIO(), push=sender)
-        async with pages_of(desk, listening, channels) as context:
+        async with pages_of(desk, listening, channels, chromium) as context:
             await context.add_init_script(SUBSCRIBED % json.dumps(subscription))
             page = await context.new_page()
             problems: list[str] = []
@@ -151,11 +151,11 @@ async def delivered(context: BrowserContext, page: Page, url: str, *messages: st
 
 
 async def test_a_browser_that_cannot_subscribe_says_what_to_do(
-    desk: Desk, cast: Cast, listening: socket.socket, tmp_path: Path, clock: HandClock
+    desk: Desk, cast: Cast, listening: socket.socket, chromium: Chromium, tmp_path: Path, clock: HandClock
 ) -> None:
     vapid = open_vapid(tmp_path / "keys", contact="mailto:admin@example.com")
     channels = Channels(io.StringIO(), push=PushSender(vapid, clock))
-    async with pages_of(desk, listening, channels) as context:
+    async with pages_of(desk, listening, channels, chromium) as context:
         await context.add_init_script(
             "PushManager.prototype.subscribe = async () => { throw new DOMException('no', 'AbortError'); };"
         )
@@ -168,7 +168,13 @@ async def test_a_browser_that_cannot_subscribe_says_what_to_do(
 
 
 async def test_the_admins_page_fits_a_phone_and_a_desk_and_needs_no_script(
-    desk: Desk, cast: Cast, listening: socket.socket, tmp_path: Path, clock: HandClock, screenshots: Path
+    desk: Desk,
+    cast: Cast,
+    listening: socket.socket,
+    chromium: Chromium,
+    tmp_path: Path,
+    clock: HandClock,
+    screenshots: Path,
 ) -> None:
     await add_person(desk, "Nadia", roles=["admin"], addresses=())
     await set_addresses(
@@ -178,7 +184,7 @@ async def test_the_admins_page_fits_a_phone_and_a_desk_and_needs_no_script(
     (omars,) = [one for one in await health_of_addresses(desk) if one.person.name == "Omar"]
     await record_test(desk, cast.sofia.actor, omars, Failed("NotifyNtfy did not take it (failure)"))
     channels = Channels(io.StringIO())
-    async with pages_of(desk, listening, channels) as context:
+    async with pages_of(desk, listening, channels, chromium) as context:
         page = await context.new_page()
         await enter(desk, page, "Nadia")
         cookies = await context.cookies()
@@ -196,21 +202,20 @@ async def test_the_admins_page_fits_a_phone_and_a_desk_and_needs_no_script(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_mail_fits_a_phone_and_can_be_read_in_both_schemes(screenshots: Path, scheme: Any) -> None:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = await browser.new_context(
-            viewport=PHONE, color_scheme=scheme, java_script_enabled=True, offline=True
-        )
-        for kind in ("opened", "decided", "digest"):
-            page = await context.new_page()
-            await page.set_content(worded(told(kind, tool="wire_transfer_" + "x" * 60)).html)
-            assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-            assert await page.locator("table, img, script").count() == 0
-            for contrast in await page.evaluate(CONTRASTS):
-                assert contrast["ratio"] >= 4.5, contrast
-            await page.screenshot(path=screenshots / f"mail-{kind}-{scheme}.png", full_page=True)
-        await browser.close()
+async def test_a_mail_fits_a_phone_and_can_be_read_in_both_schemes(
+    chromium: Chromium, screenshots: Path, scheme: Any
+) -> None:
+    context = await chromium.new_context(
+        viewport=PHONE, color_scheme=scheme, java_script_enabled=True, offline=True
+    )
+    for kind in ("opened", "decided", "digest"):
+        page = await context.new_page()
+        await page.set_content(worded(told(kind, tool="wire_transfer_" + "x" * 60)).html)
+        assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert await page.locator("table, img, script").count() == 0
+        for contrast in await page.evaluate(CONTRASTS):
+            assert contrast["ratio"] >= 4.5, contrast
+        await page.screenshot(path=screenshots / f"mail-{kind}-{scheme}.png", full_page=True)
 
 
 CONTRASTS = """() => {

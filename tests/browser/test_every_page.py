@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 from tests._support.axe import barriers
 from tests._support.clock import HandClock
 from tests.browser.conftest import REFUND, REFUND_MATERIAL, REFUND_RESPONSE, Site, Visit, ask
@@ -37,8 +37,8 @@ from signoff.operators.web import build_pages
 
 pytestmark = pytest.mark.browser
 
-SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 800}}
-ZOOMED = {"200%": {"width": 640, "height": 400}, "400%": {"width": 320, "height": 256}}
+SIZES = {"phone": ViewportSize(width=390, height=844), "desk": ViewportSize(width=1280, height=800)}
+ZOOMED = {"200%": ViewportSize(width=640, height=400), "400%": ViewportSize(width=320, height=256)}
 """A desk of 1280 pixels, zoomed: WCAG 2.2, 1.4.4 and 1.4.10."""
 SQL = {
     "tool": "run_sql",
@@ -278,49 +278,43 @@ async def cut_off(page: Page) -> list[str]:
     return ["is wider than the screen"] if wide else []
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", list(SIZES))
-async def test_every_page_can_be_used_by_everybody(
-    world: World_, screenshots: Path, size: str, scheme: str
-) -> None:
+PARTS = 4
+"""Into how many tests the pages are dealt, so that several processes share them."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_every_page_can_be_used_by_everybody(world: World_, screenshots: Path, part: int) -> None:
+    """Each page is opened twice, on a phone and on a desk; light and dark, and zoomed, it is the same page."""
     found: dict[str, list[str]] = {}
     async with world() as made:
-        for name in PAGES:
-            page = await show(made, name, viewport=SIZES[size], color_scheme=scheme)
-            await picture(page, screenshots / f"{name}-{size}-{scheme}.png")
-            found[name] = await cut_off(page) + await barriers(page)
-            await page.context.close()
+        for name in list(PAGES)[part::PARTS]:
+            for size, shape in SIZES.items():
+                page = await show(made, name, viewport=shape, color_scheme="light", reduced_motion="reduce")
+                for scheme in ("light", "dark"):
+                    await page.emulate_media(color_scheme=scheme)
+                    await picture(page, screenshots / f"{name}-{size}-{scheme}.png")
+                    told = await barriers(page, of_colours=scheme == "dark")
+                    found[f"{name}-{size}-{scheme}"] = await cut_off(page) + told
+                if size == "desk":
+                    await page.emulate_media(color_scheme="light")
+                    for zoom, zoomed in ZOOMED.items():
+                        await page.set_viewport_size(zoomed)
+                        await picture(page, screenshots / f"{name}-{zoom[:-1]}.png")
+                        found[f"{name}-{zoom}"] = await cut_off(page)
+                    await has_a_heading_a_title_and_a_way_past_the_navigation(page, name)
+                await page.context.close()
 
     assert {name: told for name, told in found.items() if told} == {}
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("zoom", list(ZOOMED))
-async def test_no_page_is_cut_off_where_a_reader_zooms(world: World_, screenshots: Path, zoom: str) -> None:
-    found: dict[str, list[str]] = {}
-    async with world() as made:
-        for name in PAGES:
-            page = await show(made, name, viewport=ZOOMED[zoom])
-            await picture(page, screenshots / f"{name}-{zoom[:-1]}.png")
-            found[name] = await cut_off(page)
-            await page.context.close()
-
-    assert {name: told for name, told in found.items() if told} == {}
-
-
-@pytest.mark.timeout(600)
-async def test_every_page_has_one_main_heading_a_title_and_a_way_past_the_navigation(world: World_) -> None:
-    async with world() as made:
-        for name in PAGES:
-            page = await show(made, name, viewport=SIZES["desk"])
-            assert await page.locator("h1").count() == 1, name
-            assert re.fullmatch(r".+ · signoff", await page.title()), name
-            if PAGES[name].then is None:
-                await page.keyboard.press("Tab")
-                skip = page.locator("body > .skip")
-                await expect(skip, name).to_be_focused()
-                await expect(skip, name).to_be_in_viewport()
-                await page.keyboard.press("Enter")
-                await expect(page.locator("#main"), name).to_be_focused()
-            await page.context.close()
+async def has_a_heading_a_title_and_a_way_past_the_navigation(page: Page, name: str) -> None:
+    assert await page.locator("h1").count() == 1, name
+    assert re.fullmatch(r".+ · signoff", await page.title()), name
+    if PAGES[name].then is None:
+        await page.keyboard.press("Tab")
+        skip = page.locator("body > .skip")
+        await expect(skip, name).to_be_focused()
+        await expect(skip, name).to_be_in_viewport()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#main"), name).to_be_focused()

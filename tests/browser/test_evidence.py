@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 from tests._support.cases import answer
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, REFUND, REFUND_MATERIAL, ask
+from tests.browser.conftest import REFUND, REFUND_MATERIAL, ask
 from tests.conftest import Cast
 
 from signoff.desk.desk import Desk, DeskSettings
@@ -25,7 +25,7 @@ def settings() -> DeskSettings:
 
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_the_summary_fits_the_screen_and_loads_nothing(
-    desk: Desk, cast: Cast, tmp_path: Path, screenshots: Path, width: int
+    desk: Desk, cast: Cast, chromium: Browser, tmp_path: Path, screenshots: Path, width: int
 ) -> None:
     case = await ask(desk, cast.ada, REFUND, REFUND_MATERIAL)
     await answer(desk, cast.omar, case, Answer("approve", note="Charged twice, \u202eno doubt"))
@@ -34,17 +34,14 @@ async def test_the_summary_fits_the_screen_and_loads_nothing(
     with zipfile.ZipFile(out) as file:
         file.extract("index.html", tmp_path)
     asked: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": width, "height": 900})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: asked.append(message.text))
-        await page.goto((tmp_path / "index.html").as_uri())
-        await page.screenshot(path=screenshots / f"evidence-{width}.png", full_page=True)
-        overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        heading = await page.locator("h1").inner_text()
-        printed = await page.pdf()
-        await browser.close()
+    page = await chromium.new_page(viewport={"width": width, "height": 900})
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: asked.append(message.text))
+    await page.goto((tmp_path / "index.html").as_uri())
+    await page.screenshot(path=screenshots / f"evidence-{width}.png", full_page=True)
+    overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    heading = await page.locator("h1").inner_text()
+    printed = await page.pdf()
     assert overflow <= 0
     assert heading == "Approved: refund_payment"
     assert asked == [(tmp_path / "index.html").as_uri()]

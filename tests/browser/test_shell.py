@@ -138,6 +138,7 @@ TAP = """async () => {
 }"""
 
 
+@pytest.mark.whole_chromium
 async def test_a_tap_on_a_push_opens_its_case_also_for_whoever_must_sign_in_first(
     desk: Desk, cast: Cast, visit: Visit
 ) -> None:

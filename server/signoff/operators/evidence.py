@@ -40,6 +40,9 @@ def evidence_page(told: Told) -> str:
     """Return the page of an evidence file."""
     render = load(lambda: None)  # the page is a file, and says nothing of how this server is
     environment, static = render.environment, render.static
+    environment.bytecode_cache = (
+        None  # compiled templates hold what filters made of constants, and these are others
+    )
     environment.filters.update(shown=_whole, argument=lambda text: _whole(text, edges=True), rows=_rows)
     facts, events = told.facts, told.events
     opened = next((one for one in events if one["type"] == "escalation.opened"), None)
