@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.alerts.conftest import Mailbox, address_of, text_of
 
-from signoff.alerts.channels import SCHEMAS, Channels, check_address, masked
+from signoff.alerts.channels import SCHEMAS, Channels, check_address
 from signoff.alerts.messages import Message
 from signoff.domain.alert import Failed, Sent
 from signoff.domain.errors import InvalidRequest
+from signoff.domain.shown_address import masked
 
 # Apprise imports it where it is still there.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

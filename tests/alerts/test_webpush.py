@@ -21,7 +21,7 @@ from tests._support.endpoint import Endpoint, serving
 from tests._support.tls import Authority
 from tests.alerts.test_messages import BASE, told, worded
 
-from signoff.alerts.channels import Channels, check_address, masked
+from signoff.alerts.channels import Channels, check_address
 from signoff.alerts.vapid import VAPID_KEY, b64url, from_b64url, open_vapid
 from signoff.alerts.webpush import (
     MAX_PAYLOAD_BYTES,
@@ -34,6 +34,7 @@ from signoff.alerts.webpush import (
 from signoff.audit.keys import KeyExposed, KeyInvalid
 from signoff.domain.alert import Failed, Sent
 from signoff.domain.errors import InvalidRequest
+from signoff.domain.shown_address import masked
 
 ENDPOINT = "https://push.example.com/send/abc?x=1"
 

@@ -21,9 +21,7 @@ from signoff.alerts.webpush import PushSender, read_subscription
 from signoff.alerts.wording import Wording
 from signoff.domain.alert import TERMINAL, Failed, Sent
 from signoff.domain.errors import InvalidRequest
-from signoff.domain.shown_address import WEB_PUSH, masked
-
-__all__ = ["SCHEMAS", "Channels", "check_address", "masked"]
+from signoff.domain.shown_address import WEB_PUSH
 
 _SCHEMA = re.compile(r"([a-z0-9]{2,12})://")
 _EVERYWHERE = frozenset({"to", "cto", "rto"})

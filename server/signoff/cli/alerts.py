@@ -53,7 +53,7 @@ async def _list(config: Config, case_id: str | None, state: str | None, most: in
 
 
 def _show(one: AlertLine, *, tries: bool) -> None:
-    from signoff.alerts.channels import masked
+    from signoff.domain.shown_address import masked
 
     about = one.alert.escalation_id or "no case"
     click.echo(

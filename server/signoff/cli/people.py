@@ -56,8 +56,8 @@ def _described(person: Person) -> str:
 
 def _told(person: Person) -> str:
     """Return where a person's alerts go, with the urgencies that do not go everywhere."""
-    from signoff.alerts.channels import masked
     from signoff.domain.address import kind_of
+    from signoff.domain.shown_address import masked
 
     shown = ", ".join(
         masked(one.url) if one.label == kind_of(one.url) else f"{one.label}={masked(one.url)}"
