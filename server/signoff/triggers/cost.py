@@ -116,15 +116,20 @@ def measured(value: Any, *, most: int) -> tuple[Size, float]:
     while waiting:
         one = waiting.pop()
         seen += 1
-        if isinstance(one, str):
+        kind = type(one)
+        if kind is str:
+            chars += len(one) if one.isascii() else _bytes(one)
+        elif kind is int or kind is bool or one is None:
+            pass
+        elif isinstance(one, str):
             chars += _bytes(one)
         elif isinstance(one, float):
             farthest = max(farthest, abs(one) if not math.isnan(one) else math.inf)
-        elif isinstance(one, Mapping):
+        elif kind is dict or isinstance(one, Mapping):
             longest = max(longest, len(one))
             seen += 1 + len(one)
             if seen <= most:
-                chars += sum(map(_bytes, one))
+                chars += _bytes_of_keys(one)
                 waiting.extend(one.values())
         elif isinstance(one, (list, tuple)):
             longest = max(longest, len(one))
@@ -133,6 +138,14 @@ def measured(value: Any, *, most: int) -> tuple[Size, float]:
         if seen + len(waiting) > most:
             return Size(chars, seen + len(waiting), longest), farthest
     return Size(chars, seen, longest), farthest
+
+
+def _bytes_of_keys(one: Mapping[Any, Any]) -> int:
+    try:
+        joined = "".join(one)
+    except TypeError:  # a key that is no text
+        return sum(map(_bytes, one))
+    return _bytes(joined)
 
 
 def _bytes(text: Any) -> int:

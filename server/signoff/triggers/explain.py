@@ -33,9 +33,12 @@ def explanations(source: Source, index: Index, rules: Sequence[Rule]) -> list[st
     if not any(rule.explain for rule in rules):
         return [""] * len(rules)
     shown = _Shown(source, index, rules)
-    texts = [shown.text(rule) for rule in rules]
-    room = _room([min(len(text), MAX_READ_CHARS) for text, _ in texts if text], MAX_MASKED_CHARS)
-    return [_cut(text, room, length) if text else "" for text, length in texts]
+    # Many rules may have the same one; each text is read, cut and masked once.
+    texts = {template: shown.text(template) for template in {rule.explain for rule in rules}}
+    lengths = [min(len(text), MAX_READ_CHARS) for text, _ in (texts[rule.explain] for rule in rules) if text]
+    room = _room(lengths, MAX_MASKED_CHARS)
+    made = {template: _cut(text, room, length) if text else "" for template, (text, length) in texts.items()}
+    return [made[rule.explain] for rule in rules]
 
 
 def values_of(rules: Sequence[Rule], index: Index, reading: Reading) -> list[dict[str, Any]]:
@@ -97,9 +100,9 @@ class _Shown:
         self._too_dear = {one for one, ns in zip(computed, costs, strict=True) if ns > most}
         self._results: dict[Expression, str] = {}
 
-    def text(self, rule: Rule) -> tuple[str, int]:
-        """Return as much of a rule's explanation as is read of it, and how long all of it is."""
-        parts = [self._part(part) for part in rule.explain]
+    def text(self, template: tuple[str | Expression, ...]) -> tuple[str, int]:
+        """Return as much of an explanation as is read of it, and how long all of it is."""
+        parts = [self._part(part) for part in template]
         return "".join(part[: MAX_READ_CHARS + 1] for part in parts), sum(map(len, parts))
 
     def _part(self, part: str | Expression) -> str:
