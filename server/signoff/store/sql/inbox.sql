@@ -41,8 +41,16 @@ SELECT * FROM (
 SELECT queue, waiting FROM waiting_in WHERE waiting > 0 ORDER BY queue;
 
 -- name: agents_of_queue(queue, most)
--- Agents of the cases that wait in a queue, and of the newest ones that ended there.
-SELECT agent_id FROM alike WHERE queue = :queue AND waiting > 0
+-- Agents of the cases that wait in a queue, and of the newest ones that ended there. Those that wait are found by going
+-- from one agent to the next in the index, however many cases each of them has.
+WITH RECURSIVE agent(place, id) AS (
+  SELECT place, (SELECT MIN(agent_id) FROM alike WHERE queue = :queue AND alike.place = one.place)
+  FROM (SELECT 0 AS place UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3) AS one
+  UNION ALL
+  SELECT place, (SELECT MIN(agent_id) FROM alike WHERE queue = :queue AND alike.place = agent.place AND agent_id > agent.id)
+  FROM agent WHERE id IS NOT NULL
+)
+SELECT id AS agent_id FROM agent WHERE id IS NOT NULL
 UNION
 SELECT agent_id FROM (
   SELECT agent_id FROM escalation WHERE queue = :queue AND status <> 'pending' ORDER BY decided_at DESC, id DESC LIMIT :most
