@@ -27,7 +27,7 @@ from signoff.audit.keys import PublicKeys, ReceiptKey
 from signoff.audit.payloads import PayloadRow
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, EventRow, HeadRow, PolicyRow, Verifier
 from signoff.audit.verify import verify_log
 from signoff.domain import escalation as moves
 from signoff.domain import question
@@ -83,11 +83,8 @@ class MadeLog:
     async def count(self) -> int:
         return len(self.log)
 
-    def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
-        return in_batches(self.log, self.batch)
-
-    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
-        return in_batches([], self.batch)
+    def events(self) -> AsyncIterator[Sequence[EventRow]]:
+        return in_batches([EventRow(seq, raw, "", "", None, None) for seq, raw in self.log], self.batch)
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
         return in_batches([self.kept[key] for key in sorted(self.kept)], self.batch)

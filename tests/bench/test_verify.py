@@ -29,9 +29,7 @@ from signoff.store.sqlite import open_snapshot
 
 EVENTS = int(os.environ.get("SIGNOFF_BENCH_EVENTS", "100000"))
 GOAL = 0.25
-FLOOR = 0.15
-"""Measured on two processors that were busy with other work, 2026-11-25: 0.17 to 0.32 for 100,000 events, 0.25 for
-1,000,000. Of the 55 µs that an event takes on one processor, which is 0.15, the signature of every seventh is 15."""
+"""Of the best pair: what else the machine does makes each of the two slower, never faster."""
 MOST_GROWTH_MB = 40
 PROOF_MS = 20
 TABLES = {
@@ -131,14 +129,14 @@ def verified(path: Path, tmp_path: Path) -> tuple[int, float, float, float]:
 def test_a_log_is_verified_at_a_steady_part_of_the_rate_of_reading_and_hashing_it(
     big: Path, tmp_path: Path
 ) -> None:
-    pairs = [(seconds_to_hash(big), verified(big, tmp_path)[1]) for _ in range(3 if EVENTS <= 200_000 else 1)]
+    pairs = [(seconds_to_hash(big), verified(big, tmp_path)[1]) for _ in range(3 if EVENTS <= 200_000 else 2)]
     base, took = (statistics.median(pair[at] for pair in pairs) for at in (0, 1))
     ratio = max(one / other for one, other in pairs)
     print(  # noqa: T201
         f"\n{EVENTS} events: read and hashed in {base:.1f} s, verified in {took:.1f} s,"
         f" ratio {ratio:.2f} (goal {GOAL}), {EVENTS / took:,.0f} events/s"
     )
-    assert ratio >= FLOOR
+    assert ratio >= GOAL
 
 
 @pytest.mark.slow

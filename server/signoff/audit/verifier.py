@@ -61,14 +61,16 @@ MANY = 20_000
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
-class IndexRow(NamedTuple):
-    """What a store files an event under, beside its bytes; lists and lookups go by it."""
+class EventRow(NamedTuple):
+    """An event as it is stored: its bytes, and what it is filed under beside them; lists and lookups go by that."""
 
     seq: int
+    raw: bytes
     type: str
     at: str
     escalation_id: str | None
-    leaf_hash: bytes
+    leaf_hash: bytes | None
+    """None where events are not filed."""
 
 
 class CheckpointRow(NamedTuple):
@@ -174,19 +176,18 @@ class Verifier:
 
     def event(self, seq: int, raw: bytes) -> None:
         """Check the next event, given the number it is stored under and its bytes."""
-        self.events([(seq, raw)], [])
+        self.events([EventRow(seq, raw, "", "", None, None)])
 
-    def events(self, batch: Sequence[tuple[int, bytes]], filed: Sequence[IndexRow]) -> None:
+    def events(self, batch: Sequence[EventRow]) -> None:
         """Check the next events, and what each of them is filed under, if anything is."""
-        at, end = 0, len(filed)
-        for seq, raw in batch:
+        for seq, raw, kind, at, case, filed in batch:
             # One at a time: to read the next one into memory that the last one has left takes a third of the time.
             leaf, record = sha256(b"\x00" + raw).digest(), parse_event(raw)
             self._event(seq, raw, record, leaf)
-            while at < end and filed[at][0] <= seq:
-                if record is not None and not _is_filed_rightly(filed[at], seq, record, leaf):
+            if record is not None and filed is not None:
+                said = record["type"], record["at"], record.get("escalation"), leaf
+                if said != (kind, at, case, filed):
                     self._fault(seq, "is filed under another type, time, case or hash than its bytes have")
-                at += 1
 
     def _event(self, seq: int, raw: bytes, record: dict[str, Any] | None, leaf: bytes) -> None:
         if seq != self._next:
@@ -663,10 +664,6 @@ def stated_decision(case: Folded, escalation_id: str, *, log: str) -> dict[str, 
         "policy_digest": fields.get("policy_digest"),
         "audit_seq": case.decided_seq,
     }
-
-
-def _is_filed_rightly(row: IndexRow, seq: int, record: Mapping[str, Any], leaf: bytes) -> bool:
-    return row[0] != seq or row == (seq, record["type"], record["at"], record.get("escalation"), leaf)
 
 
 def _differs(name: str, held: Any, said: Any) -> str:

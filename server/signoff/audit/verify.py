@@ -16,7 +16,7 @@ from signoff.audit.merkle import last_leaf
 from signoff.audit.operators import Operators
 from signoff.audit.payloads import PayloadDigest, PayloadRow
 from signoff.audit.report import Report
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow, Verifier
+from signoff.audit.verifier import CheckpointRow, EventRow, HeadRow, PolicyRow, Verifier
 
 
 class SourceOfLog(Protocol):
@@ -29,12 +29,8 @@ class SourceOfLog(Protocol):
         """Return how many events there are."""
         ...
 
-    def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
-        """Return each event's number and bytes, by number."""
-        ...
-
-    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
-        """Return what each event is filed under, by number; nothing where events are not filed."""
+    def events(self) -> AsyncIterator[Sequence[EventRow]]:
+        """Return the events, by number."""
         ...
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow | PayloadDigest]]:
@@ -89,12 +85,12 @@ async def verify_log(
     head = await source.end()
     tree = None if head is None else _Tree(source)
     checkpoints, payloads = _Rows(source.checkpoints()), _Rows(source.payloads())
-    cases, index = _Rows(source.cases()), _Rows(source.index())
+    cases = _Rows(source.cases())
     async for batch in source.events():
         last = batch[-1][0] if batch else -1
         while covered <= last and (signed := await checkpoints.next()) is not None:
             covered = verifier.checkpoint(signed)
-        verifier.events(batch, await _filed(index, last))
+        verifier.events(batch)
         if tree is not None and not await tree.agrees(verifier):
             tree = None
         while some := await payloads.up_to(lambda row: row.seq < verifier.size):
@@ -116,14 +112,6 @@ async def verify_log(
     if head is not None:
         verifier.head(head)
     return verifier.finish()
-
-
-async def _filed(index: _Rows[IndexRow], last: int) -> list[IndexRow]:
-    """Return what events are filed under, up to a number."""
-    filed: list[IndexRow] = []
-    while some := await index.up_to(lambda row: row.seq <= last):
-        filed += some
-    return filed
 
 
 Row = TypeVar("Row")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from signoff.audit.fold import CaseRow
 from signoff.audit.payloads import PayloadDigest, PayloadRow
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow
+from signoff.audit.verifier import CheckpointRow, EventRow, HeadRow, PolicyRow
 from signoff.store.ahead import Payloads
 from signoff.store.reader import Reader
 
@@ -27,13 +27,9 @@ class LogSource:
         """Return how many events there are."""
         return await self._reader.count()
 
-    def events(self) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
-        """Return each event's number and bytes, by number."""
-        return self._reader.events()
-
-    def index(self) -> AsyncIterator[Sequence[IndexRow]]:
-        """Return what each event is filed under, by number."""
-        return self._reader.index()
+    def events(self) -> AsyncIterator[Sequence[EventRow]]:
+        """Return the events, by number."""
+        return self._reader.filed_events()
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow | PayloadDigest]]:
         """Return the payloads, by event number."""

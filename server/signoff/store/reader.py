@@ -11,7 +11,7 @@ from signoff.audit.chain import Head
 from signoff.audit.fold import CaseRow
 from signoff.audit.merkle import NodeId
 from signoff.audit.payloads import PayloadRow
-from signoff.audit.verifier import CheckpointRow, HeadRow, IndexRow, PolicyRow
+from signoff.audit.verifier import CheckpointRow, EventRow, HeadRow, PolicyRow
 from signoff.domain.alert import Alert, Attempt, Health
 from signoff.domain.asked import Asked
 from signoff.domain.clock import from_text, to_text
@@ -439,29 +439,29 @@ class Reader(ErasureReads):
     async def events(self, seq: int = 0) -> AsyncGenerator[Sequence[tuple[int, bytes]]]:
         """Stream numbers and bytes of events from a number on, in pages."""
         while True:
-            found = await self._page(self._q.events_from, seq=seq, most=PAGE)
-            page = [*map(tuple, found)]
+            page = await self._tuples(self._q.events_from, seq=seq, most=PAGE)
             if not page:
                 return
             yield page
             seq = page[-1][0] + 1
 
-    async def index(self) -> AsyncGenerator[Sequence[IndexRow]]:
-        """Stream what every event is filed under, by number, in pages."""
+    async def filed_events(self) -> AsyncGenerator[Sequence[EventRow]]:
+        """Stream every event with what it is filed under, by number, in pages."""
         seq = 0
         while True:
-            page = [*map(IndexRow._make, await self._page(self._q.index_from, seq=seq, most=PAGE))]
+            # Plain tuples of that shape: a million names are given to nothing that reads them.
+            page: Sequence[EventRow] = await self._tuples(self._q.filed_events_from, seq=seq, most=PAGE)
             if not page:
                 return
             yield page
-            seq = page[-1].seq + 1
+            seq = page[-1][0] + 1
 
     async def payloads(self, seq: int = -1, field: str = "") -> AsyncGenerator[Sequence[PayloadRow]]:
         """Stream every payload after a number and field, in their order, in pages."""
         while True:
             sizes = await self._page(self._q.payload_sizes_from, seq=seq, field=field, most=PAGE)
             most = _fitting([size for (size,) in sizes])
-            found = await self._page(self._q.payloads_from, seq=seq, field=field, most=most)
+            found = await self._tuples(self._q.payloads_from, seq=seq, field=field, most=most)
             page = [*map(PayloadRow._make, found)]
             if not page:
                 return
@@ -491,8 +491,7 @@ class Reader(ErasureReads):
         """Stream index and hash of the tree nodes of a level, by index, in pages."""
         index = 0
         while True:
-            found = await self._page(self._q.nodes_from, level=level, idx=index, most=PAGE)
-            page = [*map(tuple, found)]
+            page = await self._tuples(self._q.nodes_from, level=level, idx=index, most=PAGE)
             if not page:
                 return
             yield page
@@ -539,6 +538,14 @@ class Reader(ErasureReads):
     async def _page(self, query: Any, **values: Any) -> Sequence[Any]:
         """Return rows at once: aiosql hands them out one by one, which is what reading a whole log then waits for."""
         found: Sequence[Any] = await self._connection.execute_fetchall(query.sql, values)
+        return found
+
+    async def _tuples(self, query: Any, **values: Any) -> Sequence[Any]:
+        """Return rows at once that are read by their places; a connection that has no other work makes no others."""
+        fetch = getattr(self._connection, "fetch_tuples", None)
+        if fetch is None:
+            return [*map(tuple, await self._page(query, **values))]
+        found: Sequence[Any] = fetch(query.sql, values)
         return found
 
 

@@ -357,10 +357,16 @@ async def open_alone(path: Path) -> AsyncGenerator[Reader]:
 
 
 class _AtOnce:
-    """A connection with the one method that `OneHopAdapter` uses, without the hop."""
+    """A connection with the one method that `OneHopAdapter` uses, without the hop; and one for rows without names."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+
+    def fetch_tuples(self, sql: str, parameters: Any) -> Any:
+        """Run a statement and return its rows as tuples."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, parameters).fetchall()
 
     async def execute_fetchall(self, sql: str, parameters: Any = ()) -> Any:
         """Run a statement and return its rows."""

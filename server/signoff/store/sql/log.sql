@@ -56,9 +56,9 @@ SELECT seq, body FROM audit_event WHERE seq > :seq AND type = :type ORDER BY seq
 -- One payload with its salt.
 SELECT salt, body FROM payload WHERE seq = :seq AND field = :field;
 
--- name: index_from(seq, most)
--- What events are filed under, in order, a page at a time.
-SELECT seq, type, at, escalation_id, leaf FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
+-- name: filed_events_from(seq, most)
+-- Events with what they are filed under, in order, a page at a time.
+SELECT seq, body, type, at, escalation_id, leaf FROM audit_event WHERE seq >= :seq ORDER BY seq LIMIT :most;
 
 -- name: events_of_case(escalation_id)
 -- Everything that happened to one case.
