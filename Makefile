@@ -15,8 +15,10 @@ help: ## List what make can do
 demo: $(READY) ## Carry one escalation through the whole product (ARGS="--auto" plays the human too)
 	@$(BIN)/signoff demo $(ARGS)
 
-# The databases of tests are made in memory where there is room for them: a fifth of the time is the disk's.
-MEMORY := $(shell test -w /dev/shm && test "$$(df -Pk /dev/shm | awk 'NR == 2 {print $$4}')" -ge 8000000 && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
+# The databases of tests are made in memory where there is plenty of it: a fifth of the time is the disk's.
+MEMORY := $(shell test -w /dev/shm && test -r /proc/meminfo && ! grep -q '^[^ ]* /dev/shm .*noexec' /proc/mounts \
+  && test "$$(df -Pk /dev/shm | awk 'NR == 2 {print $$4}')" -ge 8000000 \
+  && test "$$(awk '/^MemAvailable/ {print $$2}' /proc/meminfo)" -ge 12000000 && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 # The benchmarks compare rates and would only make a busy machine fail here.
 SUITE := $(MEMORY) $(BIN)/pytest --ignore=tests/bench -n auto --dist worksteal
 
@@ -82,14 +84,18 @@ $(READY): .ci/requirements.lock pyproject.toml
 # The headless shell is Chromium's engine without its windows and takes half the processor time; Chromium shows notifications.
 chromium: ## Make sure a Chromium is there for the tests of the pages
 	@command -v chromium >/dev/null && command -v chromium-headless-shell >/dev/null && exit 0; \
-	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-	  echo "Installing Chromium for the tests of the pages …"; export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get -qq update; \
-	  apt-get -qq install -y --no-install-recommends chromium chromium-headless-shell || apt-get -qq install -y --no-install-recommends chromium; \
-	else \
-	  for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	there=; for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && there=$$name; done; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	if test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null; then \
+	  test -n "$$there" && exit 0; \
 	  echo "The tests of the pages need Chromium. Install it (Debian: sudo apt-get install chromium) and run make again." >&2; exit 1; \
-	fi
+	fi; \
+	if test -z "$$there"; then \
+	  echo "Installing Chromium for the tests of the pages …"; \
+	  apt-get -qq update; apt-get -qq install -y --no-install-recommends chromium; \
+	fi; \
+	apt-cache show chromium-headless-shell >/dev/null 2>&1 || apt-get -qq update || true; \
+	apt-get -qq install -y --no-install-recommends chromium-headless-shell || echo "… without chromium-headless-shell."
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -483,12 +483,7 @@ def find_home(given: Path | None) -> Home:
     variable = os.environ.get(HOME_VARIABLE, "")
     if variable:
         return Home(Path(variable).absolute())
-    return platform_home()
-
-
-def platform_home() -> Home:
-    """Return the home of whoever says nothing about it."""
-    from platformdirs import user_data_dir  # needed only where nobody says
+    from platformdirs import user_data_dir  # needed only where neither is set
 
     return Home(Path(user_data_dir("signoff", appauthor=False)))
 

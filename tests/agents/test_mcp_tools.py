@@ -366,18 +366,18 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"action": {"tool": "x", "arguments": {"n": json.loads("[" * 64 + "]" * 64)}}},
         "limit_exceeded: action.arguments",
     ),
-    "no action": ({}, "invalid_request: action: Field required."),
+    "no action": ({}, "invalid_request: action: is missing."),
     "a misspelt argument": (
         {"action": {"tool": "x"}, "wait": 3, "b" * 90: CONFIDENTIAL},
-        f"invalid_request: wait: Extra inputs are not permitted. (Also wrong: {'b' * 37}....)",
+        f"invalid_request: wait: is not a field here. (Also wrong: {'b' * 37}....)",
     ),
     "an unknown kind of step": (
         {"action": {"tool": "x"}, "bundle": {"reasoning": [{"kind": CONFIDENTIAL}]}},
-        "invalid_request: bundle.reasoning[0].kind: Input should be 'thought'",
+        "invalid_request: bundle.reasoning[0].kind: must be 'thought'",
     ),
     "a wrong type": (
         {"action": {"tool": "x", "arguments": [CONFIDENTIAL]}},
-        "invalid_request: action.arguments: Input should be a valid dictionary.",
+        "invalid_request: action.arguments: must be an object.",
     ),
     "a confidence of 2": (
         {"action": {"tool": "x"}, "bundle": {"confidence": 2}},
@@ -397,7 +397,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an urgency that is none": (
         {"action": {"tool": "x"}, "urgency": "now"},
-        "invalid_request: urgency: Input should be 'low', 'normal', 'high' or 'critical'.",
+        "invalid_request: urgency: must be 'low', 'normal', 'high' or 'critical'.",
     ),
 }
 
@@ -420,7 +420,7 @@ async def test_bad_input_is_refused_whole_and_by_name(
 @pytest.mark.parametrize(
     ("tool", "arguments", "expected"),
     [
-        ("report_outcome", {"outcome": "maybe"}, "invalid_request: outcome: Input should be 'succeeded'"),
+        ("report_outcome", {"outcome": "maybe"}, "invalid_request: outcome: must be 'succeeded'"),
         ("report_outcome", {"outcome": "failed", "result": "x" * 65_536}, "limit_exceeded: result: "),
         ("cancel_request", {"reason": ""}, "invalid_request: reason: "),
         ("cancel_request", {"reason": "x" * 100_000}, "limit_exceeded: reason: "),
@@ -432,9 +432,9 @@ async def test_bad_input_is_refused_whole_and_by_name(
         (
             "get_decision",
             {"actoin": {"tool": "x"}},
-            "invalid_request: actoin: Extra inputs are not permitted.",
+            "invalid_request: actoin: is not a field here.",
         ),
-        ("claim_approval", {}, "invalid_request: action: Field required."),
+        ("claim_approval", {}, "invalid_request: action: is missing."),
         ("report_outcome", {"outcome": "succeeded"}, "conflict: Nothing was claimed"),
     ],
 )

@@ -272,7 +272,7 @@ async def test_a_server_that_says_nothing_costs_the_time_limit_and_no_more() -> 
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("127.0.0.1", "nothing listens on port {port} of the server"),
+        ("127.0.0.1", "the server cannot be reached on port {port}; check the port"),
         ("nowhere.invalid", "the name of the server cannot be found"),
     ],
 )
@@ -287,3 +287,24 @@ async def test_a_server_that_cannot_be_reached_is_told_from_one_that_turns_down(
     assert isinstance(failed, Failed)
     assert not failed.permanent
     assert failed.why.startswith(why.format(port=port))
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.com", "%2E"])
+async def test_a_server_whose_name_can_be_none_is_a_failure_and_not_an_error(host: str) -> None:
+    address = f"mailto://omar:pw@example.com?smtp={host}&to=omar@example.com"
+
+    failed = await Channels(io.StringIO()).send(address, MESSAGE)
+
+    assert isinstance(failed, Failed)
+    assert "a..b" not in failed.why
+
+
+async def test_a_server_that_is_reached_through_a_proxy_is_not_looked_for_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    failed = await Channels(io.StringIO()).send("gotify://nowhere.invalid/AbCdEfGhIjKlMnO", MESSAGE)
+
+    assert isinstance(failed, Failed)
+    assert "did not take it" in failed.why

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signoff.audit import chain
 from signoff.audit.checkpoint import Checkpoint, SigningKey, sign
+from signoff.audit.event_form import parse_event
 from signoff.audit.fold import (
     COMMITMENTS,
     ERASED_TEXTS,
@@ -24,6 +25,7 @@ from signoff.audit.fold import (
     ReceiptRow,
 )
 from signoff.audit.keys import PublicKeys, ReceiptKey
+from signoff.audit.merkle import leaf_hash
 from signoff.audit.payloads import PayloadRow
 from signoff.audit.receipt import Decider, Receipt, issue
 from signoff.audit.report import Problem, Report
@@ -68,6 +70,12 @@ async def in_batches(rows: Sequence[Row], size: int) -> AsyncIterator[Sequence[R
         yield rows[start : start + size]
 
 
+def filed(seq: int, raw: bytes) -> EventRow:
+    """Return an event's row as its own bytes say that it is filed."""
+    said = parse_event(raw) or {"type": "", "at": ""}
+    return EventRow(seq, raw, said["type"], said["at"], said.get("escalation"), leaf_hash(raw))
+
+
 @dataclass
 class MadeLog:
     """A store in memory, as the verifier sees it; `batch` rows come at once."""
@@ -84,7 +92,7 @@ class MadeLog:
         return len(self.log)
 
     def events(self) -> AsyncIterator[Sequence[EventRow]]:
-        return in_batches([EventRow(seq, raw, "", "", None, None) for seq, raw in self.log], self.batch)
+        return in_batches([filed(seq, raw) for seq, raw in self.log], self.batch)
 
     def payloads(self) -> AsyncIterator[Sequence[PayloadRow]]:
         return in_batches([self.kept[key] for key in sorted(self.kept)], self.batch)
@@ -984,3 +992,23 @@ async def test_memory_does_not_grow_with_the_log() -> None:
         assert len(verifier.__dict__["_cases"]) <= 1
         assert len(verifier.__dict__["_due"]) == 0
     assert verifier.finish().ok
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"leaf_hash": None},
+        {"type": "note"},
+        {"at": "1999-01-01T00:00:00.000000Z"},
+        {"escalation_id": "esc_0"},
+    ],
+)
+async def test_an_event_that_is_filed_wrongly_or_under_nothing_is_noticed(
+    made: MadeLog, lie: dict[str, Any]
+) -> None:
+    rows = [filed(seq, raw) for seq, raw in made.log]
+    verifier = Verifier(KEYS)
+
+    verifier.events([*rows[:3], rows[3]._replace(**lie), *rows[4:]])
+
+    assert any("is filed under another" in one.what for one in verifier.finish().problems if one.seq == 3)

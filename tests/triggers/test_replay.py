@@ -127,7 +127,7 @@ def test_the_difference_is_put_down_to_the_triggers_that_make_it() -> None:
     ("line", "problem"),
     [
         (b"{", "not JSON"),
-        (b"[]", "dictionary"),
+        (b"[]", "object"),
         (b'{"actoin": {}}', "action"),
         (b'{"action": {"tool": ""}}', "action.tool"),
         (b'{"action": {"tool": "x"}, "at": "yesterday"}', "at"),

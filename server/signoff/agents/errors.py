@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, CallToolResult, TextContent
 from pydantic import ValidationError
 
-from signoff.domain.bundle import also_wrong
+from signoff.domain.bundle import also_wrong, what_is_wrong
 from signoff.domain.errors import (
     ClaimRefused,
     ForkSuspected,
@@ -74,7 +74,7 @@ def invalid_arguments(error: ValidationError) -> InvalidRequest:
     limit = _limit(problems[0])
     if limit is not None:
         return LimitExceeded(field, *limit)
-    return InvalidRequest(f"{problems[0]['msg']}.{also_wrong(field, others)}", field=field)
+    return InvalidRequest(f"{what_is_wrong(problems[0])}.{also_wrong(field, others)}", field=field)
 
 
 def _foreseen(error: Exception) -> bool:

@@ -11,8 +11,10 @@ import logging
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, TextIO
 from urllib.parse import unquote
+from urllib.request import getproxies
 
 import anyio
 
@@ -85,7 +87,7 @@ _OWN_SERVERS: Mapping[str, int] = {
 }
 """Schemas whose URL names a server that people run themselves, with its port where that is not HTTP's."""
 REACH_S = 3
-"""How long is tried whether a server that did not take a message can be reached at all."""
+"""How long each of two addresses is tried, where a server did not take a message."""
 
 
 def check_address(address: str) -> str:
@@ -160,7 +162,7 @@ class Channels:
     async def send(self, address: str, message: Message) -> Sent | Failed:
         """Send one message to one address; every way of failing is a value.
 
-        Nothing of the address is in `why`: it may hold passwords.
+        Nothing of the address but a port is in `why`: it may hold passwords.
         """
         if address == TERMINAL:
             return self._print(message)
@@ -253,16 +255,43 @@ def _unreachable(schema: str, service: Any) -> str | None:
         host = service.smtp_host
     elif not (schema in _OWN_SERVERS or (schema in ("ntfy", "ntfys") and service.mode == "private")):
         return None
+    elif not schema.startswith("mqtt") and getproxies():
+        return None  # the message went to a proxy, and what is reached without it says nothing
     port = port or _OWN_SERVERS.get(schema) or (443 if service.secure else 80)
     try:
-        socket.create_connection((host, port), timeout=REACH_S).close()
-    except socket.gaierror:
+        if _reaches(host.strip("[]"), port):
+            return None
+    except (OSError, UnicodeError, ValueError):
         return "the name of the server cannot be found (DNS); check how it is written"
-    except ConnectionRefusedError:
-        return f"nothing listens on port {port} of the server"
-    except OSError:
-        return f"the server cannot be reached on port {port}"
-    return None
+    return f"the server cannot be reached on port {port}; check the port, and that it runs"
+
+
+def _reaches(host: str, port: int) -> bool:
+    """Say whether something listens at one of the first two addresses of a host.
+
+    Raises:
+        OSError: The name has no address.
+        ValueError: It can be no name.
+    """
+    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:2]:
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.settimeout(REACH_S)
+                tried.connect(place)
+                _leave(tried)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _leave(tried: socket.socket) -> None:
+    """Say goodbye to a server, and let it close its end, so that it holds nothing open for who asks nothing of it."""
+    with suppress(OSError):
+        tried.shutdown(socket.SHUT_WR)
+        for _ in range(8):
+            if not tried.recv(4096):
+                return
 
 
 def _form(schema: str, message: Message) -> tuple[str, str, Literal["text", "html", "markdown"]]:

@@ -69,8 +69,7 @@ class EventRow(NamedTuple):
     type: str
     at: str
     escalation_id: str | None
-    leaf_hash: bytes | None
-    """None where events are not filed."""
+    leaf_hash: bytes
 
 
 class CheckpointRow(NamedTuple):
@@ -176,15 +175,15 @@ class Verifier:
 
     def event(self, seq: int, raw: bytes) -> None:
         """Check the next event, given the number it is stored under and its bytes."""
-        self.events([EventRow(seq, raw, "", "", None, None)])
+        self._event(seq, raw, parse_event(raw), sha256(b"\x00" + raw).digest())
 
     def events(self, batch: Sequence[EventRow]) -> None:
-        """Check the next events, and what each of them is filed under, if anything is."""
+        """Check the next events, and what each of them is filed under."""
         for seq, raw, kind, at, case, filed in batch:
             # One at a time: to read the next one into memory that the last one has left takes a third of the time.
             leaf, record = sha256(b"\x00" + raw).digest(), parse_event(raw)
             self._event(seq, raw, record, leaf)
-            if record is not None and filed is not None:
+            if record is not None:
                 said = record["type"], record["at"], record.get("escalation"), leaf
                 if said != (kind, at, case, filed):
                     self._fault(seq, "is filed under another type, time, case or hash than its bytes have")

@@ -69,7 +69,11 @@ class Commands(click.Group):
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, one.get_short_help_str(_ANY_LENGTH)) for name, one in found if one is not None]
+                [
+                    (name, one.get_short_help_str(_ANY_LENGTH))
+                    for name, one in found
+                    if one is not None and not one.hidden
+                ]
             )
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -82,12 +82,9 @@ async def _init(config: Config) -> str:
 
 def _desktop_snippet(config: Config) -> str:
     """Return what starts this installation on this home, from a program that knows no PATH and none of our variables."""
-    from signoff.config import platform_home
-
     script = shutil.which("signoff", path=str(Path(sys.executable).parent))
     command, module = (script, []) if script is not None else (sys.executable, ["-m", "signoff"])
-    home = [] if config.home == platform_home() else ["--home", str(config.home.path)]
-    server = {"command": command, "args": [*module, "mcp", *home]}
+    server = {"command": command, "args": [*module, "mcp", "--home", str(config.home.path)]}
     return json.dumps({"mcpServers": {"signoff": server}}, indent=2, ensure_ascii=False)
 
 

@@ -21,6 +21,19 @@ MAX_STEP_TEXT_BYTES = 64 * 1024
 MAX_STEPS = 2000
 MAX_MESSAGES = 2000
 MAX_ATTACHMENT_BYTES = 512 * 1024
+_WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field here",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+}
 ALSO_NAMED = 4
 """How many fields a refusal names beside the first one."""
 _SMALL_BYTES = MAX_ARGUMENTS_BYTES // 8
@@ -368,7 +381,7 @@ def read_action(given: Any) -> Action:
 
 def invalid_request(error: ValidationError, *, field: str) -> InvalidRequest:
     """Turn pydantic's complaint into ours: first the field, then what is wrong, no input values."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = error.errors(include_url=False, include_input=False)
 
     def path(location: tuple[int | str, ...]) -> str:
         # A key that the agent made up is part of the path; it may be of any length.
@@ -376,7 +389,14 @@ def invalid_request(error: ValidationError, *, field: str) -> InvalidRequest:
         return f"{field}{parts}" if field else parts.lstrip(".")
 
     first, *others = [path(problem["loc"]) for problem in problems]
-    return InvalidRequest(f"{problems[0]['msg']}.{also_wrong(first, others)}", field=first)
+    return InvalidRequest(f"{what_is_wrong(problems[0])}.{also_wrong(first, others)}", field=first)
+
+
+def what_is_wrong(problem: Any) -> str:
+    """Return pydantic's complaint about a field in words that follow the field's name; no input values."""
+    if problem["type"] == "literal_error":
+        return f"must be {problem['ctx']['expected']}"
+    return _WRONG.get(problem["type"]) or str(problem["msg"])
 
 
 def also_wrong(first: str, others: Sequence[str]) -> str:

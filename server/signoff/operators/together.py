@@ -25,7 +25,7 @@ from signoff.desk.together import (
     undo_together,
 )
 from signoff.domain.decision import Answer, Choice
-from signoff.domain.errors import InvalidRequest, LimitExceeded
+from signoff.domain.errors import InvalidRequest, LimitExceeded, NotFound
 from signoff.domain.people import SignIn
 from signoff.operators.diff import changes
 from signoff.operators.forms import first_of, values_of
@@ -78,7 +78,10 @@ async def look_again(door: Door, request: Request) -> Response:
         shown, after = (first_of(sent, name) for name in ("shown", "after"))
         if not shown:
             raise
-        return await _alike(door, sign_in, shown, after=after, problem=problem_of(error))
+        try:
+            return await _alike(door, sign_in, shown, after=after, problem=problem_of(error))
+        except (NotFound, InvalidRequest):
+            raise error from None
 
 
 async def decide(door: Door, request: Request) -> Response:
