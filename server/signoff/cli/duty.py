@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from signoff.desk.roster import HandOvers, Vacancy
     from signoff.domain.duty import Override, Roster, Rotation
     from signoff.domain.hours import Hours
+    from signoff.domain.people import Person
 
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 TURNS_SHOWN = 4
@@ -186,19 +187,24 @@ def _length(after: timedelta) -> str:
 def override(
     name: str, person: str, instead_of: str | None, starts: str | None, ends: str, home: Path | None
 ) -> None:
-    """Let PERSON have the duty of the rotation NAME for a while. Times are in the rotation's zone.
+    """Let PERSON have the duty of the rotation NAME for a while, and say of which queues PERSON decides no cases.
 
-    Of two overrides for the same time the later one holds.
+    Times are in the rotation's zone. Of two overrides for the same time the later one holds.
     """
-    made, zone = run(_override, _config(home), name, person, instead_of, starts, ends)
+    made, zone, there, left = run(_override, _config(home), name, person, instead_of, starts, ends)
     click.echo(f"{person} is on duty in {name}, {_span(made.starts_at, made.ends_at, zone)}.")
     click.echo(f"End it with: signoff duty end {made.id}")
+    from signoff.cli.stand_ins import warn_of_queues
+
+    warn_of_queues(there, left, "of their cases nobody is alerted by this duty")
 
 
 async def _override(
     config: Config, name: str, person: str, instead_of: str | None, starts: str | None, ends: str
-) -> tuple[Override, str]:
+) -> tuple[Override, str, Person, list[str]]:
     from signoff.app import open_desk
+    from signoff.desk.people import person_named
+    from signoff.desk.queues import not_served
     from signoff.desk.roster import add_override, list_rotations
 
     async with open_desk(config) as desk:
@@ -208,7 +214,8 @@ async def _override(
         made = await add_override(
             desk, name, to=person, ends_at=ends_at, starts_at=starts_at, instead_of=instead_of
         )
-        return made, zone
+        there = await person_named(desk, person)
+        return made, zone, there, not_served(desk, name, there)
 
 
 @duty.command("end")

@@ -303,18 +303,12 @@ async def _absence(
 def hand_over(name: str, to: str, starts: str | None, ends: str, home: Path | None) -> None:
     """Let TO be alerted wherever NAME would be on duty, for a while, and say of which queues TO decides no cases."""
     from signoff.cli.duty import local
+    from signoff.cli.stand_ins import warn_of_queues
 
     made, zone, there, left = run(_hand_over, _config(home), name, to, starts, ends)
     click.echo(f"{to} stands in for {name}, {local(made.starts_at, zone)} to {local(made.ends_at, zone)}.")
     click.echo(f"End it with: signoff duty end {made.id}")
-    if left:
-        roles = "".join(f" --role {one}" for one in ROLE_NAMES if one in there.roles)
-        queues = "".join(f" --queue {one}" for one in sorted({*there.queues, *left}))
-        click.echo(
-            f"{to} does not work {', '.join(left)}: of their cases nobody is alerted instead of {name}. To change that:\n"
-            f"  signoff people change {to}{roles}{queues}",
-            err=True,
-        )
+    warn_of_queues(there, left, f"of their cases nobody is alerted instead of {name}")
 
 
 async def _hand_over(

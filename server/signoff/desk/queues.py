@@ -44,3 +44,13 @@ def without_cases(desk: Desk, person: Person) -> list[str]:
 def left_alone(desk: Desk, away: Person, there: Person) -> list[str]:
     """Return the queues that one person works and their stand-in does not."""
     return [one for one in queue_names(desk) if works_queue(away, one) and not works_queue(there, one)]
+
+
+def not_served(desk: Desk, rotation: str, there: Person) -> list[str]:
+    """Return the queues whose tiers alert a rotation and that a person who takes its turn does not work."""
+    queues = desk.policy.current().policy.queues
+    return sorted(
+        name
+        for name, queue in queues.items()
+        if not works_queue(there, name) and any(f"rotation:{rotation}" in tier.alert for tier in queue.tiers)
+    )
