@@ -133,7 +133,9 @@ async def delivered(context: BrowserContext, page: Page, url: str, *messages: st
         lambda told: known.extend(one["registrationId"] for one in told["registrations"]),
     )
     await tools.send("ServiceWorker.enable")
-    with anyio.fail_after(8):
+    with anyio.fail_after(20):
+        # A message to a worker that is still being installed is lost.
+        await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         while not known:  # noqa: ASYNC110 - playwright calls back in its own time
             await anyio.sleep(0.01)
         for data in messages:
